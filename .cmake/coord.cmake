@@ -1,0 +1,29 @@
+# The two ways a target comes to be in this project.
+
+# coord_library(NAME SOURCES a.cc ... DEPS lib ...): the static library of one subfolder.
+# Dependencies are public: what a library may use is decided by the lint test, not hidden here.
+function(coord_library name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
+  if(arg_SOURCES)
+    add_library(${name} STATIC ${arg_SOURCES})
+    target_link_libraries(${name} PUBLIC ${arg_DEPS})
+  else()
+    add_library(${name} INTERFACE)
+    target_link_libraries(${name} INTERFACE ${arg_DEPS})
+  endif()
+endfunction()
+
+# coord_test(NAME SOURCES a.cc ... DEPS lib ... LABELS unit|property|sim|integration|threads ...
+#            [TIMEOUT seconds])
+# One GoogleTest binary, each of its tests known to ctest by name.
+function(coord_test name)
+  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE ${arg_DEPS} GTest::gtest_main GTest::gmock rapidcheck
+                                        rapidcheck_gtest)
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 120)
+  endif()
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
+                       PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT})
+endfunction()

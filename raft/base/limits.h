@@ -1,0 +1,52 @@
+// Every bound of the product, in one place, with what must hold between them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace coord::limits {
+
+inline constexpr std::size_t kKiB = 1024;
+inline constexpr std::size_t kMiB = 1024 * kKiB;
+
+// Requests. Defaults; coordd may be configured to take more or less. Checked where a write is
+// proposed, never where it is applied.
+inline constexpr std::size_t kKeyBytesMax = 4 * kKiB;
+inline constexpr std::size_t kValueBytesMax = 1 * kMiB;
+inline constexpr std::size_t kRequestBytesMax = 3 * kMiB / 2;
+inline constexpr std::size_t kTransactionOperationsMax = 128;
+// Writes, or reads, in one call, each with its own outcome.
+inline constexpr std::size_t kCallOperationsMax = 1024;
+inline constexpr std::size_t kTransactionDepthMax = 8;
+// A response stops there and carries a cursor to go on from.
+inline constexpr std::size_t kResponseBytesMax = 2 * kMiB;
+inline constexpr std::size_t kNameBytesMax = 1 * kKiB;  // of a lock, an election, a session
+
+// The log. An entry is a request plus what the leader adds to it.
+inline constexpr std::size_t kEntryBytesMax = 2 * kMiB;
+// The largest limit that coordd's configuration accepts for a request.
+inline constexpr std::size_t kConfigurableRequestBytesMax = 64 * kMiB;
+inline constexpr std::size_t kSegmentBytes = 64 * kMiB;
+// Entries that a leader has appended and not committed; past that, writes are refused (overloaded).
+inline constexpr std::size_t kUncommittedBytesMax = 64 * kMiB;
+
+// Replication.
+inline constexpr std::size_t kAppendBytesMax = 1 * kMiB;  // at least one entry goes, whatever its size
+inline constexpr std::size_t kInflightBytesMax = 16 * kMiB;
+inline constexpr std::size_t kInflightAppendsMax = 256;
+
+// Streams: what is buffered for a peer that does not read, before writing to it waits.
+inline constexpr std::size_t kStreamReadBuffer = 256 * kKiB;
+inline constexpr std::size_t kStreamWriteBufferMax = 4 * kMiB;
+
+// The state.
+inline constexpr std::size_t kOverlayBytesMax = 32 * kMiB;
+
+static_assert(kKeyBytesMax + kValueBytesMax < kRequestBytesMax);
+static_assert(kRequestBytesMax < kEntryBytesMax);
+static_assert(kEntryBytesMax < kUncommittedBytesMax);
+static_assert(kEntryBytesMax < kSegmentBytes);
+static_assert(kAppendBytesMax <= kInflightBytesMax);
+static_assert(kTransactionOperationsMax <= kCallOperationsMax);
+
+}  // namespace coord::limits

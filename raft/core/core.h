@@ -1,0 +1,110 @@
+// The consensus algorithm of Ongaro's dissertation as a pure state machine with two doors: step()
+// takes an event in, take_output() gives out what is to be done. No clock, randomness, thread,
+// logger or I/O: time and the seed are inputs, and equal inputs give equal outputs, bit for bit.
+//
+// Owned by raft/node (or a simulation); one thread. Several events may be stepped before the output
+// is taken; what they want done has then been merged into one Output.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "raft/base/limits.h"
+#include "raft/core/event.h"
+#include "raft/core/output.h"
+#include "raft/core/types.h"
+
+namespace coord::raft {
+
+struct CoreOptions {
+  ClusterId cluster;
+  MemberId self;
+  Duration heartbeat_interval = milliseconds(50);
+  // Election timeouts are drawn from [election_timeout_min, election_timeout_max) for every wait
+  // (Raft §3.4). CheckQuorum and leader stickiness use the minimum (Raft §4.2.3, §6.2).
+  Duration election_timeout_min = milliseconds(500);
+  Duration election_timeout_max = milliseconds(1000);
+  // After PeerClosed from the leader: the PreVote starts after a delay drawn from this range.
+  Duration closed_delay_min = milliseconds(1);
+  Duration closed_delay_max = milliseconds(30);
+  std::size_t append_bytes_max = limits::kAppendBytesMax;
+  std::size_t inflight_appends_max = limits::kInflightAppendsMax;
+  std::size_t inflight_bytes_max = limits::kInflightBytesMax;
+  std::size_t uncommitted_bytes_max = limits::kUncommittedBytesMax;
+  // Committed, applied and durable entries are kept in memory up to about this much, for followers
+  // that are a little behind; older ones are loaded from disk.
+  std::size_t cached_log_bytes_max = 64 * limits::kMiB;
+  std::uint64_t seed = 0;  // of the election timeouts; has to differ between members
+};
+
+// What a core starts from: what this member's disk says.
+struct Restored {
+  HardState hard_state;
+  // The last entry that the durable state machine contains; everything up to it is committed.
+  LogId applied;
+  // The configuration as of `applied`.
+  Configuration configuration;
+  // All entries of the durable log after `applied`, without a gap.
+  std::vector<Entry> entries;
+  // Entries before this one are not in the durable log (the log's first index).
+  Index first_index;
+};
+
+// How a leader sees a peer.
+struct PeerProgress {
+  Index match;
+  Index next;
+  bool probing = false;
+  bool recently_active = false;
+};
+
+// A view for people, metrics and tests; valid until the next step.
+struct CoreStatus {
+  MemberId self;
+  RoleName role;
+  Term term;
+  MemberId vote;
+  MemberId leader;   // zero if unknown
+  LogId last;        // the last entry, durable or not
+  Index durable;     // the last entry that is durable here
+  Index commit;      // known to be committed; may be ahead of `durable`
+  Index applied;
+  Index held_by_all;  // every member's log reaches to here, as the leader last said
+  bool confirmed;    // this is a leader with a committed entry of its term
+  Configuration configuration;
+  std::map<MemberId, PeerProgress> peers;  // of a leader; empty otherwise
+};
+
+class Core {
+ public:
+  Core(CoreOptions options, Restored restored, Instant now);
+  ~Core();
+  Core(Core&&) noexcept;
+  Core& operator=(Core&&) noexcept;
+
+  // Takes an event in. `now` never goes back.
+  void step(Instant now, Event event);
+
+  // What is to be done since the last call.
+  Output take_output();
+
+  // Send a Tick at or after this time, if nothing else has happened before.
+  Instant deadline() const;
+
+  CoreStatus status() const;
+
+  // Cheap parts of status(), for the hot path.
+  RoleName role() const;
+  Term term() const;
+  MemberId leader() const;
+  bool confirmed() const;
+  Index commit() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace coord::raft

@@ -1,0 +1,117 @@
+// The driver around the core: feeds it time, messages and completions, and carries out what it
+// wants, in the order that safety demands. It holds no policy of its own.
+//
+// Loop thread only. Work goes at the node's own pace: events that arrive within one turn of the
+// loop are stepped as they come, and pump(), called once at the end of the turn, takes the output,
+// hands one batch to the log and one list of messages to each peer, and applies what is committed.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "raft/base/result.h"
+#include "raft/core/core.h"
+
+namespace coord::raft {
+
+// The durable log as the node sees it (LogWriter, or a simulated one).
+class DurableLog {
+ public:
+  virtual ~DurableLog() = default;
+  // Answered by Node::persisted(ticket).
+  virtual void submit(Durable batch) = 0;
+  // Answered by Node::loaded().
+  virtual void load(Load request) = 0;
+  // Answered by Node::log_cut().
+  virtual void cut(Index through) = 0;
+};
+
+// The other members as the node sees them (raft/transport, or a simulated network). Never blocks;
+// what cannot be sent is dropped, and reported by Node::peer_unreachable().
+class PeerLinks {
+ public:
+  virtual ~PeerLinks() = default;
+  // All messages of one turn, in order; the receiver may differ from message to message.
+  virtual void send(std::vector<Message> messages) = 0;
+};
+
+// The replicated state machine.
+class StateMachine {
+ public:
+  virtual ~StateMachine() = default;
+  // Entries in order, each once. Entries that are no commands are passed too: they take an index.
+  virtual void apply(std::span<const Entry> entries) = 0;
+};
+
+// Who wants to know what happens to leadership (lease expiry, the API's waiting requests). Called
+// within pump(), after the effects of the same output were carried out.
+class NodeObserver {
+ public:
+  virtual ~NodeObserver() = default;
+  virtual void on_fact(const Fact& fact) = 0;
+};
+
+class Node {
+ public:
+  struct Dependencies {
+    DurableLog& log;
+    PeerLinks& peers;
+    StateMachine& state_machine;
+    NodeObserver& observer;
+  };
+
+  Node(CoreOptions options, Restored restored, Dependencies dependencies, Instant now);
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  // --- For the service above -----------------------------------------------------------------
+
+  // Appends a command if this member is the leader. The LogId names its place: if the entry applied
+  // at that index has this term, the command was applied; if another was, it never will be.
+  // The error says kNotLeader or kOverloaded; in both cases nothing was appended.
+  Result<LogId> propose(Bytes command);
+
+  // Calls `done` once this member has applied everything that a linearizable read has to see
+  // (Raft §6.4), or with kNotLeader / kNoQuorum / kCancelled. Any member may ask: others than the
+  // leader ask the leader for the index. Reads that wait at the same time share one round. `done`
+  // runs within pump() or, for a refusal, before this returns.
+  void read_gate(std::function<void(Status)> done);
+
+  CoreStatus status() const;
+  RoleName role() const;
+  Term term() const;
+  MemberId leader() const;
+  bool confirmed_leader() const;
+  Index applied() const;
+
+  // Lets the log be cut up to `through`, which the state has durably (a flush). The node cuts as far
+  // as every member of the configuration has the entries (a leader knows; a follower learns of it
+  // from the leader's reports and else keeps the log), and never past `through`.
+  void flushed(LogId through);
+
+  // --- For the loop and the helpers around it ------------------------------------------------
+
+  void receive(Message message);
+  void persisted(Ticket ticket);
+  void loaded(MemberId peer, Result<Loaded> entries);
+  void log_cut(Index first_kept);
+  void peer_closed(MemberId peer);
+  void peer_unreachable(MemberId peer);
+
+  // Call at the end of each turn of the loop, and at deadline() at the latest.
+  void pump(Instant now);
+  Instant deadline() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace coord::raft

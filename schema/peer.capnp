@@ -1,0 +1,84 @@
+# What members say to each other: raft/core/message.h on the wire.
+@0xcae34fd82707e417;
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("coord::schema");
+
+interface Peer {
+  # The bootstrap capability of the peer port.
+  greet @0 (greeting :Greeting) -> (session :PeerSession, failure :Text);
+  # Refused for another cluster, for a member that this one is not, or from one it does not know.
+}
+
+struct Greeting {
+  cluster @0 :UInt64;
+  from @1 :UInt64;
+  to @2 :UInt64;
+  protocol @3 :UInt16;        # 1
+}
+
+interface PeerSession {
+  deliver @0 (messages :List(Message)) -> ();
+  service @1 () -> (service :Capability);
+  # What requests are forwarded to.
+}
+
+struct Message {
+  cluster @0 :UInt64;
+  from @1 :UInt64;
+  to @2 :UInt64;
+  term @3 :UInt64;
+  union {
+    voteRequest @4 :VoteRequest;
+    voteReply @5 :VoteReply;
+    appendRequest @6 :AppendRequest;
+    appendReply @7 :AppendReply;
+    heartbeat @8 :Heartbeat;
+    heartbeatReply @9 :UInt64;       # round
+    timeoutNow @10 :Void;
+    readIndexRequest @11 :UInt64;    # id
+    readIndexReply @12 :ReadIndexReply;
+  }
+}
+
+struct LogId {
+  term @0 :UInt64;
+  index @1 :UInt64;
+}
+struct VoteRequest {
+  preVote @0 :Bool;
+  transfer @1 :Bool;
+  last @2 :LogId;
+}
+struct VoteReply {
+  preVote @0 :Bool;
+  granted @1 :Bool;
+}
+struct AppendRequest {
+  previous @0 :LogId;
+  commit @1 :UInt64;
+  round @2 :UInt64;
+  entries @3 :List(Entry);    # indexes follow `previous` without a gap
+}
+struct Entry {
+  term @0 :UInt64;
+  type @1 :UInt8;
+  payload @2 :Data;
+}
+struct AppendReply {
+  accepted @0 :Bool;
+  match @1 :UInt64;
+  rejected @2 :UInt64;
+  hint @3 :LogId;
+  round @4 :UInt64;
+}
+struct Heartbeat {
+  commit @0 :UInt64;
+  round @1 :UInt64;
+  heldByAll @2 :UInt64;
+}
+struct ReadIndexReply {
+  id @0 :UInt64;
+  granted @1 :Bool;
+  index @2 :UInt64;
+}

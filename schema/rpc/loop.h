@@ -1,0 +1,69 @@
+// KJ's event loop on an Asio io_context: the one loop of a process, or of a client's I/O thread.
+//
+// A turn of the loop: Asio delivers what the kernel has (a read that fills a large buffer, a timer,
+// a posted value), KJ runs everything that this made runnable, the turn hooks run (the node's pump),
+// and only when all of that has come to rest does each stream write what it gathered, in one
+// writev. Only then does the thread wait.
+//
+// One thread: the one that constructed the Loop. post() alone may be called from any thread.
+#pragma once
+
+#include <kj/async-io.h>
+#include <kj/async.h>
+#include <kj/timer.h>
+
+#include <asio/io_context.hpp>
+#include <functional>
+#include <memory>
+
+#include "raft/base/types.h"
+
+namespace coord::rpc {
+
+class Loop {
+ public:
+  Loop();
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  asio::io_context& io();
+  kj::WaitScope& wait_scope();
+  // Precise to what the kernel's timers give; reads the clock once a turn.
+  kj::Timer& timer();
+  // Real sockets on this loop: see network.h.
+  kj::Network& network();
+
+  // The monotonic clock as of this turn.
+  Instant now() const;
+  // The monotonic clock itself.
+  static Instant clock();
+
+  // Runs `work` on the loop's thread in some later turn. Any thread; order is kept per thread. Work
+  // that is still queued when the Loop is destroyed is dropped.
+  void post(std::function<void()> work);
+
+  // Called at the end of every turn, before the streams write and the thread waits. A hook may make
+  // further KJ events runnable; the turn then goes on and the hooks run again. Hooks must outlive
+  // neither their owner nor the Loop: dropping the handle removes it.
+  class Hook;
+  [[nodiscard]] std::unique_ptr<Hook> on_turn_end(std::function<void()> hook);
+
+  // Runs the loop until stop() is called, from this thread or through post().
+  void run();
+  void stop();
+
+  struct Stats {
+    std::uint64_t turns = 0;
+    // The longest time from the end of one wait to the beginning of the next, since last asked.
+    nanoseconds longest_turn{0};
+  };
+  Stats take_stats();
+
+ private:
+  friend class Stream;
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace coord::rpc

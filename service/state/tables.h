@@ -1,0 +1,53 @@
+// Ordered tables of bytes: all that the state machine knows of storage. service/store implements
+// them (an overlay in memory over LMDB); tests use a std::map.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+namespace coord::service {
+
+// The numbers are names in LMDB and never change. A table's key order is bytewise.
+enum class Table : std::uint8_t {
+  kMeta = 0,      // small records by name: position, revision, compaction line, epoch
+  kKeys = 1,      // key -> its newest record, a tombstone for a deleted one
+  kChanges = 2,   // revision, number within it -> the change
+  kBases = 3,     // key -> its record as of the compaction line, if it changed since
+  kLeases = 4,    // lease -> its terms
+  kLeaseKeys = 5, // lease, key -> nothing
+  kLocks = 6,     // space, name -> holders and queue
+  kSessions = 7,  // session -> the replies that its client has not acknowledged
+  kMembers = 8,   // member -> what it published
+  kAuth = 9,
+};
+inline constexpr std::size_t kTableCount = 10;
+
+// What a cursor or a get returns stays valid until the next put or erase in any table, or until the
+// tables are frozen.
+class Cursor {
+ public:
+  virtual ~Cursor() = default;
+  virtual bool valid() const = 0;
+  virtual std::string_view key() const = 0;
+  virtual std::string_view value() const = 0;
+  virtual void next() = 0;
+};
+
+class Tables {
+ public:
+  virtual ~Tables() = default;
+  virtual std::optional<std::string_view> get(Table table, std::string_view key) const = 0;
+  // Positioned at the first key that is not less than `from`. Forward only. A put or an erase makes
+  // every cursor unusable.
+  virtual std::unique_ptr<Cursor> seek(Table table, std::string_view from) const = 0;
+  // As put(), where the key is greater than every key of the table: cheaper.
+  virtual void append(Table table, std::string_view key, std::string_view value) = 0;
+  virtual void put(Table table, std::string_view key, std::string_view value) = 0;
+  // Without effect if the key does not exist.
+  virtual void erase(Table table, std::string_view key) = 0;
+};
+
+}  // namespace coord::service

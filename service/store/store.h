@@ -1,0 +1,70 @@
+// The tables: LMDB holds the state as of the last flush, an overlay in memory holds what was applied
+// since (DESIGN: "The state").
+//
+// put and erase touch memory only. When the overlay is full or old it is frozen, a new one takes its
+// place, and the flusher, a thread of the Store's own and the only writer of LMDB, writes the frozen
+// one in one synced transaction. When that is done the frozen overlay is dropped.
+//
+// Loop thread, except what says otherwise. One frozen overlay at a time: while the flusher is busy
+// the active overlay just grows.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+
+#include "raft/base/result.h"
+#include "service/state/tables.h"
+
+namespace coord::service {
+
+struct StoreOptions {
+  std::filesystem::path directory;
+  // The most that LMDB's file may ever take. Address space only: it is not reserved on disk.
+  std::size_t map_bytes = std::size_t{1} << 38;
+};
+
+class Store final : public Tables {
+ public:
+  using Post = std::function<void(std::function<void()>)>;
+  struct Handlers {
+    // The disk failed under the flusher; the process has to stop.
+    std::function<void(Error)> failed;
+  };
+
+  // Opens or creates. `post` runs what it is given on the loop's thread, in order, and may be called
+  // from any thread.
+  static Result<std::unique_ptr<Store>> open(StoreOptions options, Post post, Handlers handlers);
+  // Finishes a flush that is under way.
+  ~Store() override;
+
+  std::optional<std::string_view> get(Table table, std::string_view key) const override;
+  std::unique_ptr<Cursor> seek(Table table, std::string_view from) const override;
+  void put(Table table, std::string_view key, std::string_view value) override;
+  void append(Table table, std::string_view key, std::string_view value) override;
+  void erase(Table table, std::string_view key) override;
+
+  // Bytes of memory that the active overlay takes.
+  std::size_t overlay_bytes() const;
+  bool flushing() const;
+
+  // Freezes the active overlay and lets the flusher write it; `done` runs on the loop's thread when
+  // it is on disk. Must not be called while flushing() is true. An empty overlay is done at once.
+  void flush(std::function<void()> done);
+
+  struct Stats {
+    std::uint64_t flushes = 0;
+    std::uint64_t flushed_operations = 0;
+    nanoseconds flush_time_total{0};
+    nanoseconds flush_time_max{0};
+    std::uint64_t disk_bytes = 0;
+  };
+  Stats stats() const;
+
+ private:
+  class Impl;
+  explicit Store(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace coord::service

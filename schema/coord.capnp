@@ -391,7 +391,9 @@ interface Lease {
   renew @0 (ids :List(UInt64)) -> (header :Header, results :List(RenewResult), failure :Failure);
   # Answered when the renewals have been committed.
   get @1 (id :UInt64) -> (header :Header, info :LeaseInfo, keys :List(Data), failure :Failure);
-  list @2 (sessionsOnly :Bool) -> (header :Header, leases :List(LeaseInfo), failure :Failure);
+  list @2 (sessionsOnly :Bool, after :UInt64)
+       -> (header :Header, leases :List(LeaseInfo), failure :Failure, more :Bool);
+  # In order of ids, those greater than `after`; with `more`, go on after the last one.
 }
 struct RenewResult {
   union {

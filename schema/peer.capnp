@@ -3,6 +3,7 @@
 
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("coord::schema");
+using Api = import "coord.capnp";
 
 interface Peer {
   # The bootstrap capability of the peer port.
@@ -20,7 +21,13 @@ struct Greeting {
 interface PeerSession {
   deliver @0 (messages :List(Message)) -> ();
   service @1 () -> (service :Capability);
-  # What requests are forwarded to.
+  # What requests are forwarded to: a Forward.
+}
+
+interface Forward extends(Api.Kv, Api.Lease) {
+  # What only the leader can do, on behalf of another member's client. A member that does not lead
+  # refuses (notLeader) instead of passing on, so that no request goes round in circles.
+  publishMember @0 (member :Api.MemberInfo) -> (failure :Api.Failure);
 }
 
 struct Message {

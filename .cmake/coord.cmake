@@ -24,6 +24,16 @@ function(coord_test name)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
+  set(serial FALSE)
+  if("integration" IN_LIST arg_LABELS)
+    set(serial TRUE)  # whole clusters measure time: they do not share the machine
+  endif()
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
-                       PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT})
+                       PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT} RUN_SERIAL ${serial})
+  foreach(label IN LISTS arg_LABELS)
+    if(NOT TARGET tests_${label})
+      add_custom_target(tests_${label})  # builds all tests of a label, and nothing else
+    endif()
+    add_dependencies(tests_${label} ${name})
+  endforeach()
 endfunction()

@@ -1,9 +1,9 @@
-// The tables: LMDB holds the state as of the last flush, an overlay in memory holds what was applied
-// since (DESIGN: "The state").
+// The tables: LMDB holds the state as of the last flush, an overlay in memory holds what was
+// applied since (DESIGN: "The state").
 //
-// put and erase touch memory only. When the overlay is full or old it is frozen, a new one takes its
-// place, and the flusher, a thread of the Store's own and the only writer of LMDB, writes the frozen
-// one in one synced transaction. When that is done the frozen overlay is dropped.
+// put and erase touch memory only. When the overlay is full or old it is frozen, a new one takes
+// its place, and the flusher, a thread of the Store's own and the only writer of LMDB, writes the
+// frozen one in one synced transaction. When that is done the frozen overlay is dropped.
 //
 // Loop thread, except what says otherwise. One frozen overlay at a time: while the flusher is busy
 // the active overlay just grows.
@@ -32,8 +32,8 @@ class Store final : public Tables {
     std::function<void(Error)> failed;
   };
 
-  // Opens or creates. `post` runs what it is given on the loop's thread, in order, and may be called
-  // from any thread.
+  // Opens or creates. `post` runs what it is given on the loop's thread, in order, and may be
+  // called from any thread.
   static Result<std::unique_ptr<Store>> open(StoreOptions options, Post post, Handlers handlers);
   // Finishes a flush that is under way.
   ~Store() override;

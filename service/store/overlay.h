@@ -1,0 +1,128 @@
+// What was written since the last flush, in memory: for each table an ordered set of records, each
+// a value or the mark that the key is gone (a tombstone, which hides what lies below).
+//
+// Active: loop thread only. Frozen: nobody writes, the loop and the flusher read.
+#pragma once
+
+#include <absl/container/btree_set.h>
+#include <absl/types/compare.h>
+
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+#include "service/state/tables.h"
+#include "service/store/arena.h"
+
+namespace coord::service {
+
+class Overlay {
+ public:
+  // Followed in memory by the key's bytes and then the value's.
+  struct Record {
+    std::uint32_t key_size;
+    std::uint32_t value_size;
+    std::uint32_t value_capacity;
+    bool erased;
+    // No layer below has this key: erasing it needs no tombstone.
+    bool fresh;
+
+    std::string_view key() const { return {bytes(), key_size}; }
+    std::string_view value() const { return {bytes() + key_size, value_size}; }
+    const char* bytes() const { return reinterpret_cast<const char*>(this + 1); }
+    char* bytes() { return reinterpret_cast<char*>(this + 1); }
+  };
+
+  // A sought key, or a record's, with its first bytes as a number: most comparisons end there,
+  // without touching the record.
+  struct Key {
+    explicit Key(std::string_view text) : prefix(prefix_of(text)), text(text) {}
+    std::uint64_t prefix;
+    std::string_view text;
+  };
+  struct Slot {
+    std::uint64_t prefix;
+    // Not part of the order: a put to the same key may move its record.
+    mutable Record* record;
+
+    std::string_view key() const { return record->key(); }
+  };
+  struct Order {
+    using is_transparent = void;
+    absl::weak_ordering operator()(const Slot& a, const Slot& b) const {
+      return compare(a.prefix, b.prefix, a, b);
+    }
+    absl::weak_ordering operator()(const Slot& a, const Key& b) const {
+      return compare(a.prefix, b.prefix, a, b);
+    }
+    absl::weak_ordering operator()(const Key& a, const Slot& b) const {
+      return compare(a.prefix, b.prefix, a, b);
+    }
+
+   private:
+    static std::string_view text(const Slot& slot) { return slot.key(); }
+    static std::string_view text(const Key& key) { return key.text; }
+    template <class A, class B>
+    static absl::weak_ordering compare(std::uint64_t a_prefix, std::uint64_t b_prefix, const A& a,
+                                       const B& b) {
+      if (a_prefix != b_prefix) {
+        return a_prefix < b_prefix ? absl::weak_ordering::less : absl::weak_ordering::greater;
+      }
+      const int order = text(a).compare(text(b));
+      if (order == 0) return absl::weak_ordering::equivalent;
+      return order < 0 ? absl::weak_ordering::less : absl::weak_ordering::greater;
+    }
+  };
+  using Records = absl::btree_set<Slot, Order, ArenaAllocator<Slot>>;
+  using Iterator = Records::const_iterator;
+
+  Overlay();
+  Overlay(const Overlay&) = delete;
+  Overlay& operator=(const Overlay&) = delete;
+
+  // Null if this layer says nothing about the key.
+  const Record* find(Table table, std::string_view key) const {
+    const Records& records = this->records(table);
+    if (records.empty()) return nullptr;
+    const auto found = records.find(Key(key));
+    return found == records.end() ? nullptr : found->record;
+  }
+  Iterator seek(Table table, std::string_view from) const {
+    return records(table).lower_bound(Key(from));
+  }
+  Iterator end(Table table) const { return records(table).end(); }
+  const Records& records(Table table) const { return tables_[static_cast<std::size_t>(table)]; }
+
+  // `fresh`: the caller knows that no layer below has the key.
+  void put(Table table, std::string_view key, std::string_view value, bool fresh);
+  // The key is greater than every key of the table, in any layer.
+  void append(Table table, std::string_view key, std::string_view value);
+  void erase(Table table, std::string_view key, bool nothing_below);
+
+  bool empty() const;
+  // Memory that the records and their order take.
+  std::size_t bytes() const { return arena_.used(); }
+  std::size_t size() const;
+
+  // Forgets everything, and keeps memory for the next round.
+  void clear(std::size_t keep_bytes);
+
+ private:
+  static std::uint64_t prefix_of(std::string_view text) {
+    std::uint64_t prefix = 0;
+    if (!text.empty()) std::memcpy(&prefix, text.data(), text.size() < 8 ? text.size() : 8);
+    if constexpr (std::endian::native == std::endian::little) prefix = __builtin_bswap64(prefix);
+    return prefix;
+  }
+
+  Records& mutable_records(Table table) { return tables_[static_cast<std::size_t>(table)]; }
+  Record* make_record(std::string_view key, std::string_view value, bool erased, bool fresh);
+  void overwrite(const Slot& slot, std::string_view value);
+
+  Arena arena_;
+  std::array<Records, kTableCount> tables_;
+};
+
+}  // namespace coord::service

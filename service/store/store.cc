@@ -1,0 +1,213 @@
+#include "service/store/store.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
+
+#include "raft/base/check.h"
+#include "service/store/environment.h"
+#include "service/store/flusher.h"
+#include "service/store/merge_cursor.h"
+#include "service/store/overlay.h"
+
+namespace coord::service {
+
+class Store::Impl {
+ public:
+  Impl(std::unique_ptr<Environment> environment, Post post, Handlers handlers)
+      : environment_(std::move(environment)),
+        post_(std::move(post)),
+        handlers_(std::move(handlers)),
+        // A read that LMDB cannot serve has no answer: going on would be guessing.
+        disk_failed_([this](const LmdbFailure& failure) {
+          const Error error = environment_->describe(failure);
+          handlers_.failed(error);
+          check_failed(__FILE__, __LINE__, "the disk can be read", error.message);
+        }),
+        active_(std::make_unique<Overlay>()) {}
+
+  ~Impl() {
+    flusher_.reset();
+    if (reader_ != nullptr) mdb_txn_abort(reader_);
+  }
+
+  void start() {
+    lmdb_must(mdb_txn_begin(environment_->env(), nullptr, MDB_RDONLY, &reader_), "txn_begin");
+    note_what_is_on_disk();
+    stats_.disk_bytes = environment_->disk_bytes();
+    // The flusher's thread: all that it may touch here is the token, to hand it on.
+    auto finished = [this, post = post_,
+                     alive = std::weak_ptr<Impl*>(alive_)](Flusher::Flushed flushed) {
+      post([this, alive, flushed = std::move(flushed)] {
+        if (!alive.expired()) on_flushed(flushed);
+      });
+    };
+    flusher_ = std::make_unique<Flusher>(*environment_, std::move(finished));
+  }
+
+  const Environment& environment() const { return *environment_; }
+
+  std::optional<std::string_view> get(Table table, std::string_view key) const {
+    const Overlay::Record* record = active_->find(table, key);
+    if (record == nullptr && frozen_ != nullptr) record = frozen_->find(table, key);
+    if (record != nullptr) {
+      if (record->erased) return std::nullopt;
+      return record->value();
+    }
+    if (!is_on_disk(table)) return std::nullopt;
+    try {
+      return layers_get(reader_, environment_->databases(), table, key);
+    } catch (const LmdbFailure& failure) {
+      disk_failed_(failure);
+      return std::nullopt;
+    }
+  }
+
+  std::unique_ptr<Cursor> seek(Table table, std::string_view from) const {
+    const MergeCursor::Sources sources{*active_,
+                                       frozen_.get(),
+                                       is_on_disk(table) ? reader_ : nullptr,
+                                       environment_->databases(),
+                                       generation_,
+                                       disk_failed_};
+    return std::make_unique<MergeCursor>(sources, table, from);
+  }
+
+  void put(Table table, std::string_view key, std::string_view value) {
+    CHECK(!key.empty(), "the empty key is no key");
+    ++generation_;
+    active_->put(table, key, value, nothing_below(table));
+  }
+
+  void append(Table table, std::string_view key, std::string_view value) {
+    CHECK(!key.empty(), "the empty key is no key");
+    ++generation_;
+    active_->append(table, key, value);
+  }
+
+  void erase(Table table, std::string_view key) {
+    if (key.empty()) return;
+    ++generation_;
+    active_->erase(table, key, nothing_below(table));
+  }
+
+  std::size_t overlay_bytes() const { return active_->bytes(); }
+  bool flushing() const { return frozen_ != nullptr; }
+
+  void flush(std::function<void()> done) {
+    CHECK(!flushing(), "one flush at a time");
+    if (active_->empty()) {
+      done();
+      return;
+    }
+    ++generation_;
+    frozen_ = std::exchange(active_, flusher_->take_empty());
+    done_ = std::move(done);
+    flusher_->write(*frozen_);
+  }
+
+  Stats stats() const { return stats_; }
+
+ private:
+  bool is_on_disk(Table table) const { return on_disk_[static_cast<std::size_t>(table)]; }
+  bool nothing_below(Table table) const {
+    return !is_on_disk(table) && (frozen_ == nullptr || frozen_->records(table).empty());
+  }
+
+  void note_what_is_on_disk() {
+    for (std::size_t i = 0; i < kTableCount; ++i) {
+      MDB_stat stat;
+      lmdb_must(mdb_stat(reader_, environment_->databases().tables[i], &stat), "stat");
+      on_disk_[i] = stat.ms_entries > 0;
+    }
+  }
+
+  void on_flushed(const Flusher::Flushed& flushed) {
+    if (!flushed.status.ok()) {
+      // Nothing of it is on disk. The frozen overlay stays, so that reads are right until the end.
+      handlers_.failed(flushed.status.error());
+      return;
+    }
+    ++stats_.flushes;
+    stats_.flushed_operations += flushed.operations;
+    stats_.flush_time_total += flushed.time;
+    stats_.flush_time_max = std::max(stats_.flush_time_max, flushed.time);
+    stats_.disk_bytes = flushed.disk_bytes;
+
+    // First the reader has to see what was written, then the overlay may go.
+    ++generation_;
+    try {
+      mdb_txn_reset(reader_);
+      lmdb_must(mdb_txn_renew(reader_), "txn_renew");
+      note_what_is_on_disk();
+    } catch (const LmdbFailure& failure) {
+      disk_failed_(failure);
+    }
+    flusher_->recycle(std::move(frozen_));
+    std::exchange(done_, nullptr)();
+  }
+
+  const std::unique_ptr<Environment> environment_;
+  const Post post_;
+  const Handlers handlers_;
+  const std::function<void(const LmdbFailure&)> disk_failed_;
+  // Gone when this is: what is posted after that does nothing.
+  const std::shared_ptr<Impl*> alive_ = std::make_shared<Impl*>(this);
+
+  std::unique_ptr<Overlay> active_;
+  std::unique_ptr<Overlay> frozen_;  // while a flush is under way
+  std::function<void()> done_;
+  MDB_txn* reader_ = nullptr;
+  std::array<bool, kTableCount> on_disk_{};  // whether the reader sees anything in that table
+  std::uint64_t generation_ = 0;             // one more for all that makes cursors unusable
+  Stats stats_;
+
+  std::unique_ptr<Flusher> flusher_;
+};
+
+Result<std::unique_ptr<Store>> Store::open(StoreOptions options, Post post, Handlers handlers) {
+  auto environment = Environment::open(options.directory, options.map_bytes);
+  if (!environment.ok()) return environment.error();
+  auto impl = std::make_unique<Impl>(*std::move(environment), std::move(post), std::move(handlers));
+  try {
+    impl->start();
+  } catch (const LmdbFailure& failure) {
+    return impl->environment().describe(failure);
+  }
+  return std::unique_ptr<Store>(new Store(std::move(impl)));
+}
+
+Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Store::~Store() = default;
+
+std::optional<std::string_view> Store::get(Table table, std::string_view key) const {
+  return impl_->get(table, key);
+}
+std::unique_ptr<Cursor> Store::seek(Table table, std::string_view from) const {
+  return impl_->seek(table, from);
+}
+void Store::put(Table table, std::string_view key, std::string_view value) {
+  impl_->put(table, key, value);
+}
+void Store::append(Table table, std::string_view key, std::string_view value) {
+  impl_->append(table, key, value);
+}
+void Store::erase(Table table, std::string_view key) {
+  impl_->erase(table, key);
+}
+
+std::size_t Store::overlay_bytes() const {
+  return impl_->overlay_bytes();
+}
+bool Store::flushing() const {
+  return impl_->flushing();
+}
+void Store::flush(std::function<void()> done) {
+  impl_->flush(std::move(done));
+}
+Store::Stats Store::stats() const {
+  return impl_->stats();
+}
+
+}  // namespace coord::service

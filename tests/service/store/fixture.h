@@ -1,0 +1,116 @@
+// What the tests of the store share: a directory of their own, a loop that runs what was posted
+// when the test says so, and a table as a naive twin sees it.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <array>
+#include <condition_variable>
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "service/store/store.h"
+
+namespace coord::service {
+
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() {
+    std::string name = (std::filesystem::temp_directory_path() / "coord-store-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp " + name);
+    path_ = name;
+  }
+  ~TemporaryDirectory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// The loop's post(), under the test's control.
+class PostQueue {
+ public:
+  Store::Post post() {
+    return [this](std::function<void()> work) {
+      const std::lock_guard lock(mutex_);
+      work_.push_back(std::move(work));
+      arrived_.notify_one();
+    };
+  }
+  // Waits for one piece of work and runs it.
+  void run_one() {
+    std::function<void()> work;
+    {
+      std::unique_lock lock(mutex_);
+      arrived_.wait(lock, [this] { return !work_.empty(); });
+      work = std::move(work_.front());
+      work_.pop_front();
+    }
+    work();
+  }
+  bool empty() {
+    const std::lock_guard lock(mutex_);
+    return work_.empty();
+  }
+  // Waits until there is work, and leaves it.
+  void await_one() {
+    std::unique_lock lock(mutex_);
+    arrived_.wait(lock, [this] { return !work_.empty(); });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::deque<std::function<void()>> work_;
+};
+
+class Fixture {
+ public:
+  Result<std::unique_ptr<Store>> try_open(std::size_t map_bytes = std::size_t{1} << 30) {
+    return Store::open({.directory = directory.path(), .map_bytes = map_bytes}, queue.post(),
+                       {.failed = [this](Error error) { failures.push_back(std::move(error)); }});
+  }
+  void open(std::size_t map_bytes = std::size_t{1} << 30) {
+    store.reset();
+    store = *try_open(map_bytes);
+  }
+  void flush() {
+    bool done = false;
+    store->flush([&done] { done = true; });
+    while (!done && failures.empty()) queue.run_one();
+  }
+  std::string get(std::string_view key, Table table = Table::kKeys) const {
+    const auto value = store->get(table, key);
+    return value ? std::string(*value) : "(none)";
+  }
+  // "a=1 b=2"
+  std::string scan(std::string_view from = {}, Table table = Table::kKeys) const {
+    std::string all;
+    for (auto cursor = store->seek(table, from); cursor->valid(); cursor->next()) {
+      if (!all.empty()) all += ' ';
+      all += std::string(cursor->key()) + '=' + std::string(cursor->value());
+    }
+    return all;
+  }
+
+  TemporaryDirectory directory;
+  PostQueue queue;
+  std::vector<Error> failures;
+  std::unique_ptr<Store> store;
+};
+
+using Twin = std::array<std::map<std::string, std::string>, kTableCount>;
+
+}  // namespace coord::service

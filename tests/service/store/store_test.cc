@@ -1,0 +1,265 @@
+#include "service/store/store.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <lmdb.h>
+
+#include <fstream>
+
+#include "tests/service/store/fixture.h"
+
+namespace coord::service {
+namespace {
+
+constexpr Table kTable = Table::kKeys;
+
+TEST(Store, Write_IsRead_BeforeDuringAndAfterItsFlush) {
+  Fixture f;
+  f.open();
+  f.store->put(kTable, "a", "1");
+  EXPECT_EQ(f.get("a"), "1");
+  bool done = false;
+  f.store->flush([&] { done = true; });
+  EXPECT_TRUE(f.store->flushing());
+  EXPECT_EQ(f.get("a"), "1");
+  f.queue.run_one();
+  EXPECT_TRUE(done);
+  EXPECT_FALSE(f.store->flushing());
+  EXPECT_EQ(f.get("a"), "1");
+  EXPECT_EQ(f.store->overlay_bytes(), 0u);
+}
+
+TEST(Store, Tables_AreApart) {
+  Fixture f;
+  f.open();
+  f.store->put(Table::kKeys, "a", "1");
+  f.store->put(Table::kMeta, "a", "2");
+  f.flush();
+  f.store->erase(Table::kMeta, "a");
+  EXPECT_EQ(f.get("a", Table::kKeys), "1");
+  EXPECT_EQ(f.get("a", Table::kMeta), "(none)");
+  EXPECT_EQ(f.get("a", Table::kBases), "(none)");
+}
+
+TEST(Store, Erase_HidesWhatEachLayerHolds) {
+  Fixture f;
+  f.open();
+  for (const char* key : {"a", "b", "c", "d"}) f.store->put(kTable, key, "disk");
+  f.flush();
+  f.store->put(kTable, "b", "frozen");
+  f.store->put(kTable, "e", "frozen");
+  f.store->erase(kTable, "c");
+  f.store->flush([] {});
+  f.store->erase(kTable, "a");
+  f.store->erase(kTable, "b");
+  f.store->erase(kTable, "e");
+  EXPECT_EQ(f.scan(), "d=disk");
+  f.store->put(kTable, "c", "active");
+  EXPECT_EQ(f.scan(), "c=active d=disk");
+  f.queue.run_one();
+  EXPECT_EQ(f.scan(), "c=active d=disk");
+  f.flush();
+  EXPECT_EQ(f.scan(), "c=active d=disk");
+}
+
+TEST(Store, Reopen_FindsWhatWasFlushed_AndNothingElse) {
+  Fixture f;
+  f.open();
+  f.store->put(kTable, "flushed", "1");
+  f.flush();
+  f.store->put(kTable, "not flushed", "2");
+  f.open();
+  EXPECT_EQ(f.scan(), "flushed=1");
+}
+
+TEST(Store, Destruction_FinishesTheFlushUnderWay_AndDoesNotReport) {
+  Fixture f;
+  f.open();
+  bool done = false;
+  for (int i = 0; i < 10'000; ++i) f.store->put(kTable, "key" + std::to_string(i), "value");
+  f.store->flush([&] { done = true; });
+  f.store.reset();
+  while (!f.queue.empty()) f.queue.run_one();
+  EXPECT_FALSE(done);
+  f.open();
+  EXPECT_EQ(f.get("key0"), "value");
+  EXPECT_EQ(f.get("key9999"), "value");
+}
+
+TEST(Store, FlushOfNothing_IsDoneAtOnce) {
+  Fixture f;
+  f.open();
+  bool done = false;
+  f.store->flush([&] { done = true; });
+  EXPECT_TRUE(done);
+  EXPECT_FALSE(f.store->flushing());
+}
+
+TEST(Store, Flush_CanBeginWithinTheDoneOfAnother) {
+  Fixture f;
+  f.open();
+  bool second = false;
+  f.store->put(kTable, "a", "1");
+  f.store->flush([&] {
+    f.store->put(kTable, "b", "2");
+    f.store->flush([&] { second = true; });
+  });
+  f.queue.run_one();
+  EXPECT_FALSE(second);
+  f.queue.run_one();
+  EXPECT_TRUE(second);
+  EXPECT_EQ(f.scan(), "a=1 b=2");
+}
+
+TEST(Store, AppendThenErase_WithinOneOverlay_LeavesNothing) {
+  Fixture f;
+  f.open();
+  f.store->append(Table::kChanges, "00001", "x");
+  f.flush();
+  // The table has something on disk now, so that only the append says that nothing is below.
+  for (int i = 2; i < 100; ++i) f.store->append(Table::kChanges, fmt::format("{:05}", i), "x");
+  for (int i = 2; i < 100; ++i) f.store->erase(Table::kChanges, fmt::format("{:05}", i));
+  bool done = false;
+  f.store->flush([&] { done = true; });
+  EXPECT_TRUE(done) << "an overlay without records has nothing to flush";
+  EXPECT_EQ(f.scan("", Table::kChanges), "00001=x");
+}
+
+TEST(Store, Append_BehindATombstone_IsFoundInOrder) {
+  Fixture f;
+  f.open();
+  f.store->append(Table::kChanges, "1", "x");
+  f.store->append(Table::kChanges, "9", "x");
+  f.flush();
+  f.store->erase(Table::kChanges, "9");
+  f.store->append(Table::kChanges, "5", "y");
+  EXPECT_EQ(f.scan("", Table::kChanges), "1=x 5=y");
+  f.store->append(Table::kChanges, "9", "z");
+  f.store->erase(Table::kChanges, "9");
+  EXPECT_EQ(f.scan("", Table::kChanges), "1=x 5=y");
+  f.flush();
+  EXPECT_EQ(f.scan("", Table::kChanges), "1=x 5=y");
+}
+
+TEST(Store, OverwritingOneKey_DoesNotGrowTheOverlay) {
+  Fixture f;
+  f.open();
+  f.store->put(kTable, "counter", "00000000");
+  const std::size_t before = f.store->overlay_bytes();
+  for (int i = 0; i < 1000; ++i) f.store->put(kTable, "counter", fmt::format("{:08}", i));
+  EXPECT_EQ(f.store->overlay_bytes(), before);
+  EXPECT_EQ(f.get("counter"), "00000999");
+}
+
+TEST(Store, Put_MayTakeItsValueFromTheRecordItReplaces) {
+  Fixture f;
+  f.open();
+  f.store->put(kTable, "a", "0123456789");
+  f.store->put(kTable, "a", f.store->get(kTable, "a")->substr(3));
+  EXPECT_EQ(f.get("a"), "3456789");
+}
+
+TEST(Store, LargeValues_SurviveAFlush) {
+  Fixture f;
+  f.open();
+  const std::string large(3 << 20, 'v');
+  f.store->put(kTable, "large", large);
+  f.store->put(kTable, "empty", "");
+  f.flush();
+  EXPECT_EQ(f.get("large"), large);
+  EXPECT_EQ(f.get("empty"), "");
+}
+
+TEST(Store, SecondProcess_IsToldThatTheDirectoryIsInUse) {
+  Fixture f;
+  f.open();
+  const auto second = f.try_open();
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.error().code, ErrorCode::kInUse);
+  EXPECT_THAT(second.error().message, testing::HasSubstr(f.directory.path().string()));
+}
+
+TEST(Store, AnotherFormatVersion_IsRefused) {
+  Fixture f;
+  f.open();
+  f.store.reset();
+  MDB_env* env = nullptr;
+  MDB_txn* txn = nullptr;
+  MDB_dbi dbi;
+  ASSERT_EQ(mdb_env_create(&env), 0);
+  ASSERT_EQ(mdb_env_set_maxdbs(env, 20), 0);
+  ASSERT_EQ(mdb_env_open(env, f.directory.path().c_str(), 0, 0600), 0);
+  ASSERT_EQ(mdb_txn_begin(env, nullptr, 0, &txn), 0);
+  ASSERT_EQ(mdb_dbi_open(txn, "store", 0, &dbi), 0);
+  std::string name = "version", other = "coord store 999";
+  MDB_val k{name.size(), name.data()}, v{other.size(), other.data()};
+  ASSERT_EQ(mdb_put(txn, dbi, &k, &v, 0), 0);
+  ASSERT_EQ(mdb_txn_commit(txn), 0);
+  mdb_env_close(env);
+
+  const auto opened = f.try_open();
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.error().code, ErrorCode::kUnsupported);
+  EXPECT_THAT(opened.error().message, testing::HasSubstr("coord store 999"));
+}
+
+TEST(Store, AFileThatIsNotLmdb_IsRefused) {
+  Fixture f;
+  std::ofstream(f.directory.path() / "data.mdb") << std::string(16384, 'x');
+  const auto opened = f.try_open();
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.error().code, ErrorCode::kCorrupt);
+}
+
+TEST(Store, ADirectoryThatCannotBeMade_IsAnError) {
+  Fixture f;
+  std::ofstream(f.directory.path() / "file") << "x";
+  const auto opened = Store::open({.directory = f.directory.path() / "file" / "below"},
+                                  f.queue.post(), {.failed = [](Error) {}});
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.error().code, ErrorCode::kIo);
+}
+
+TEST(Store, FullMap_IsReported_AndTheWholeFlushIsUndone) {
+  Fixture f;
+  f.open(1 << 20);
+  f.store->put(kTable, "generation", "1");
+  f.flush();
+  ASSERT_TRUE(f.failures.empty());
+  f.store->put(kTable, "generation", "2");
+  for (int i = 0; i < 2000; ++i) {
+    f.store->put(kTable, "x" + std::to_string(i), std::string(1000, 'x'));
+  }
+  f.flush();
+  ASSERT_EQ(f.failures.size(), 1u);
+  EXPECT_EQ(f.failures[0].code, ErrorCode::kStorageFull);
+  EXPECT_THAT(f.failures[0].message, testing::HasSubstr("size limit"));
+  EXPECT_EQ(f.get("generation"), "2") << "until the process ends, reads stay right";
+  f.open(1 << 20);
+  EXPECT_EQ(f.scan(), "generation=1");
+}
+
+TEST(Store, CursorAfterAWrite_IsCaught) {
+  Fixture f;
+  f.open();
+  f.store->put(kTable, "a", "1");
+  const auto cursor = f.store->seek(kTable, "");
+  f.store->put(kTable, "b", "1");
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH((void)cursor->key(), "does not outlive");
+}
+
+TEST(Store, Stats_CountFlushes) {
+  Fixture f;
+  f.open();
+  f.store->put(kTable, "a", "1");
+  f.store->put(Table::kMeta, "a", "1");
+  f.flush();
+  EXPECT_EQ(f.store->stats().flushes, 1u);
+  EXPECT_EQ(f.store->stats().flushed_operations, 2u);
+  EXPECT_GT(f.store->stats().disk_bytes, 0u);
+  EXPECT_GT(f.store->stats().flush_time_total.count(), 0);
+}
+
+}  // namespace
+}  // namespace coord::service

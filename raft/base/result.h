@@ -31,13 +31,14 @@ class [[nodiscard]] Result {
     require_ok();
     return *std::get_if<0>(&state_);
   }
-  T&& value() && {
+  // By value: `for (auto& x : *f())` must not iterate over what died with the Result.
+  T value() && {
     require_ok();
     return std::move(*std::get_if<0>(&state_));
   }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
-  T&& operator*() && { return std::move(*this).value(); }
+  T operator*() && { return std::move(*this).value(); }
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
 

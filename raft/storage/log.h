@@ -11,6 +11,7 @@
 #include <optional>
 #include <vector>
 
+#include "raft/base/limits.h"
 #include "raft/base/result.h"
 #include "raft/core/output.h"
 #include "raft/storage/file_system.h"
@@ -23,6 +24,12 @@ struct LogOptions {
   ClusterId cluster;
   MemberId member;
   std::size_t segment_bytes = limits::kSegmentBytes;
+  // A fresh log begins with a small segment, so that a new member does not start by writing a large
+  // file full of zeroes.
+  std::size_t first_segment_bytes = 4 * limits::kMiB;
+  // The next segment is made ready on a thread of the log's own. A simulation has it made within
+  // write() instead.
+  bool prepare_in_background = true;
 };
 
 // What the disk said at open().
@@ -35,18 +42,21 @@ struct RecoveredLog {
 class Log {
  public:
   // Opens or creates the log, and repairs what recovery.md calls repairable. Everything else that
-  // is wrong is an Error of code kCorrupt whose message names the file, the offset and the remedy.
+  // is wrong is an Error whose message names the file, the offset and the remedy: kWrongCluster,
+  // kWrongMember, kUnsupported (a later version's log), kIo, and kCorrupt for all that is damaged.
   static Result<std::unique_ptr<Log>> open(FileSystem& file_system, LogOptions options);
   virtual ~Log() = default;
 
   virtual RecoveredLog recovered() const = 0;
 
-  // Writes the batches behind each other and makes them durable with one sync.
+  // Writes the batches behind each other and makes them durable with one sync (more where they do
+  // not fit into one segment). After a crash a prefix of what was being written is there: hard
+  // state first, so that no entry is there without the term that it came with.
   [[nodiscard]] virtual Status write(std::span<const Durable> batches) = 0;
 
-  // Entries from `from` to at most `through`, stopping before `bytes_max` would be passed (the first
-  // entry is returned whatever its size), with the id of the entry before. Error kCompacted if
-  // `from` was cut.
+  // Entries from `from` to at most `through`, stopping before `bytes_max` would be passed (the
+  // first entry is returned whatever its size), with the id of the entry before. Error kCompacted
+  // if `from` was cut, kInvalidArgument if it is behind the last entry.
   struct Slice {
     LogId previous;
     std::vector<Entry> entries;

@@ -35,6 +35,11 @@ inline constexpr std::size_t kAppendBytesMax = 1 * kMiB;  // at least one entry 
 inline constexpr std::size_t kInflightBytesMax = 16 * kMiB;
 inline constexpr std::size_t kInflightAppendsMax = 256;
 
+// Consensus.
+inline constexpr std::size_t kVotersMax = 31;  // in either half of a joint configuration
+// Reads that wait for their index, at one member.
+inline constexpr std::size_t kReadsWaitingMax = 64 * kKiB;
+
 // Streams: what is buffered for a peer that does not read, before writing to it waits.
 inline constexpr std::size_t kStreamReadBuffer = 256 * kKiB;
 inline constexpr std::size_t kStreamWriteBufferMax = 4 * kMiB;

@@ -36,7 +36,9 @@ struct CoreOptions {
   // Committed, applied and durable entries are kept in memory up to about this much, for followers
   // that are a little behind; older ones are loaded from disk.
   std::size_t cached_log_bytes_max = 64 * limits::kMiB;
-  std::uint64_t seed = 0;  // of the election timeouts; has to differ between members
+  // Of the election timeouts and the names of this member's requests. Has to differ between
+  // members, and should differ between one member's starts.
+  std::uint64_t seed = 0;
 };
 
 // What a core starts from: what this member's disk says.
@@ -66,13 +68,13 @@ struct CoreStatus {
   RoleName role;
   Term term;
   MemberId vote;
-  MemberId leader;   // zero if unknown
-  LogId last;        // the last entry, durable or not
-  Index durable;     // the last entry that is durable here
-  Index commit;      // known to be committed; may be ahead of `durable`
+  MemberId leader;  // zero if unknown
+  LogId last;       // the last entry, durable or not
+  Index durable;    // the last entry that is durable here
+  Index commit;     // known to be committed; may be ahead of `durable`
   Index applied;
   Index held_by_all;  // every member's log reaches to here, as the leader last said
-  bool confirmed;    // this is a leader with a committed entry of its term
+  bool confirmed;     // this is a leader with a committed entry of its term
   Configuration configuration;
   std::map<MemberId, PeerProgress> peers;  // of a leader; empty otherwise
 };
@@ -101,6 +103,8 @@ class Core {
   MemberId leader() const;
   bool confirmed() const;
   Index commit() const;
+  // The entry at that index, if it is in memory (or is the last one that was dropped from it).
+  std::optional<LogId> at(Index index) const;
 
  private:
   class Impl;

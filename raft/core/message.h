@@ -20,7 +20,8 @@ using ReadId = Strong<struct ReadIdTag>;
 // campaigned for and changes nothing at the receiver.
 struct VoteRequest {
   bool pre_vote = false;
-  // A campaign that a leader asked for with TimeoutNow: stickiness does not hold it up (Raft §4.2.3).
+  // A campaign that a leader asked for with TimeoutNow: stickiness does not hold it up (Raft
+  // §4.2.3).
   bool transfer = false;
   LogId last;  // the candidate's last entry
 };
@@ -52,7 +53,7 @@ struct AppendReply {
 // reads, and carries the commit index as far as the receiver is known to match.
 struct Heartbeat {
   Index commit;
-  Round round;
+  Round round;  // zero: only news of the commit index, which nobody has to acknowledge
   // Every member's log reaches at least to here, so nobody will ask for entries before it again:
   // logs may be cut up to it.
   Index held_by_all;
@@ -75,14 +76,16 @@ struct ReadIndexReply {
   Index index;
 };
 
+using MessageBody = std::variant<VoteRequest, VoteReply, AppendRequest, AppendReply, Heartbeat,
+                                 HeartbeatReply, TimeoutNow, ReadIndexRequest, ReadIndexReply>;
+
 struct Message {
   ClusterId cluster;
   MemberId from;
   MemberId to;
+  // The sender's; of a PreVote and of its granting: the term that would be campaigned for.
   Term term;
-  std::variant<VoteRequest, VoteReply, AppendRequest, AppendReply, Heartbeat, HeartbeatReply,
-               TimeoutNow, ReadIndexRequest, ReadIndexReply>
-      body;
+  MessageBody body;
 };
 
 }  // namespace coord::raft

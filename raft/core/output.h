@@ -89,7 +89,12 @@ struct Truncated {
 };
 struct MessageRefused {
   MemberId from;
-  enum class Reason : std::uint8_t { kWrongCluster, kWrongMember, kUnknownSender, kMalformed } reason;
+  enum class Reason : std::uint8_t {
+    kWrongCluster,
+    kWrongMember,
+    kUnknownSender,
+    kMalformed
+  } reason;
 };
 // A peer needs entries that were cut from the log: it needs a snapshot.
 struct PeerNeedsSnapshot {

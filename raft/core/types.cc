@@ -11,9 +11,13 @@ bool has(const std::vector<MemberId>& ids, MemberId id) {
 }
 }  // namespace
 
-bool Configuration::is_voter(MemberId id) const { return has(voters, id) || has(outgoing, id); }
+bool Configuration::is_voter(MemberId id) const {
+  return has(voters, id) || has(outgoing, id);
+}
 
-bool Configuration::contains(MemberId id) const { return is_voter(id) || has(learners, id); }
+bool Configuration::contains(MemberId id) const {
+  return is_voter(id) || has(learners, id);
+}
 
 std::vector<MemberId> Configuration::members() const {
   std::vector<MemberId> all;
@@ -28,10 +32,14 @@ std::vector<MemberId> Configuration::members() const {
 
 std::string_view to_string(RoleName role) {
   switch (role) {
-    case RoleName::kFollower: return "follower";
-    case RoleName::kPreCandidate: return "precandidate";
-    case RoleName::kCandidate: return "candidate";
-    case RoleName::kLeader: return "leader";
+    case RoleName::kFollower:
+      return "follower";
+    case RoleName::kPreCandidate:
+      return "precandidate";
+    case RoleName::kCandidate:
+      return "candidate";
+    case RoleName::kLeader:
+      return "leader";
   }
   return "?";
 }

@@ -1,0 +1,256 @@
+#include "raft/core/core.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "raft/base/check.h"
+#include "raft/core/impl.h"
+
+namespace coord::raft {
+
+namespace {
+
+// A request's name must not be one of this member's former lives. Seeds that are drawn anew at
+// every start see to it; should the seed be fixed, the clock and the log differ.
+ReadId first_request_name(const CoreOptions& options, const Restored& restored, Instant now) {
+  Prng mix(options.seed);
+  mix = Prng(mix.next() ^ static_cast<std::uint64_t>(now.time_since_epoch().count()));
+  mix = Prng(mix.next() ^ restored.hard_state.term.value());
+  mix = Prng(mix.next() ^ restored.applied.index.value() ^ restored.entries.size());
+  return ReadId((mix.next() >> 2) + 1);
+}
+
+}  // namespace
+
+Core::Impl::Impl(CoreOptions options, Restored restored, Instant now)
+    : options_(options),
+      prng_(options.seed),
+      now_(now),
+      hard_state_(restored.hard_state),
+      configuration_(restored.configuration),
+      log_(restored.applied, restored.entries),
+      durability_(log_, hard_state_),
+      commit_(restored.applied.index),
+      handed_out_(restored.applied.index),
+      applied_(restored.applied.index),
+      log_first_(restored.first_index),
+      asked_reads_(limits::kReadsWaitingMax, first_request_name(options, restored, now)) {
+  CHECK_GE(hard_state_.term, log_.last().term);
+  CHECK_LE(log_first_, log_.base().index.next());
+  Follower follower;
+  // Nobody else can lead a cluster of one: there is nobody to wait for.
+  follower.deadline =
+      decides_alone(configuration_, options_.self) ? now_ : draw_election_deadline();
+  role_ = follower;
+}
+
+void Core::Impl::step(Instant now, Event event) {
+  CHECK(now >= now_, "time went back");
+  now_ = now;
+  std::visit([this](auto& alternative) { on(std::move(alternative)); }, event);
+  // After the event: what arrived while this process was not running counts before its timeouts do.
+  if (now_ >= deadline()) run_timers();
+}
+
+Output Core::Impl::take_output() {
+  if (Leader* leader = std::get_if<Leader>(&role_)) {
+    start_read_round(*leader);
+    feed_peers(*leader);
+  } else {
+    ask_leader_for_reads();
+  }
+  hand_out_committed();
+  out_.durable = durability_.submit(log_, hard_state_, now_);
+  return std::exchange(out_, {});
+}
+
+Instant Core::Impl::deadline() const {
+  struct Visitor {
+    const Impl& impl;
+    Instant of_voter(Instant deadline) const {
+      return impl.configuration_.is_voter(impl.options_.self) ? deadline : Instant::max();
+    }
+    Instant operator()(const Follower& follower) const { return of_voter(follower.deadline); }
+    Instant operator()(const PreCandidate& candidate) const { return of_voter(candidate.deadline); }
+    Instant operator()(const Candidate& candidate) const { return of_voter(candidate.deadline); }
+    Instant operator()(const Leader& leader) const { return leader.heartbeat_due; }
+  };
+  return std::min(std::visit(Visitor{*this}, role_), asked_reads_.deadline());
+}
+
+void Core::Impl::run_timers() {
+  expire_asked_reads();
+  if (Leader* leader = std::get_if<Leader>(&role_)) {
+    if (now_ >= leader->heartbeat_due) leader_tick(*leader);
+  } else if (now_ >= deadline()) {
+    election_timeout();
+  }
+}
+
+void Core::Impl::on(Propose event) {
+  Leader* leader = std::get_if<Leader>(&role_);
+  if (leader == nullptr) {
+    out_.proposals.push_back({event.id, Refusal::kNotLeader});
+    return;
+  }
+  // One entry always fits, however large, or it could never be written.
+  if (leader->uncommitted_bytes > 0 &&
+      leader->uncommitted_bytes + event.command.size() > options_.uncommitted_bytes_max) {
+    out_.proposals.push_back({event.id, Refusal::kOverloaded});
+    return;
+  }
+  append_as_leader(EntryType::kCommand, std::move(event.command));
+  out_.proposals.push_back({event.id, log_.last()});
+}
+
+void Core::Impl::on(const Persisted& event) {
+  durability_.persisted(event.ticket);
+  if (Candidate* candidate = std::get_if<Candidate>(&role_)) {
+    if (candidate->own_vote <= event.ticket) {
+      candidate->votes[options_.self] = true;
+      check_election();
+    }
+  } else if (Leader* leader = std::get_if<Leader>(&role_)) {
+    count_replicas(*leader);
+  }
+}
+
+void Core::Impl::on(const Applied& event) {
+  CHECK_LE(event.through, handed_out_);
+  applied_ = std::max(applied_, event.through);
+  log_.trim(options_.cached_log_bytes_max, std::min(applied_, durability_.durable()));
+}
+
+void Core::Impl::on(const PeerClosed& event) {
+  if (Progress* peer = peer_of_leader(event.peer)) peer->suspect_loss();
+  Follower* follower = std::get_if<Follower>(&role_);
+  if (follower == nullptr) return;
+  // Until the candidate that has this member's vote is heard of as leader, it stands for one.
+  const MemberId expected = follower->leader.is_zero() ? hard_state_.vote : follower->leader;
+  if (event.peer != expected || expected == options_.self) return;
+  follower->leader = {};
+  follower->heard.reset();
+  follower->hurried_tries = kHurriedTries;
+  follower->deadline = std::min(follower->deadline, draw_closed_deadline());
+  asked_reads_.forget_asking();
+}
+
+void Core::Impl::on(const PeerUnreachable& event) {
+  if (Progress* peer = peer_of_leader(event.peer)) peer->suspect_loss();
+  if (event.peer == leader()) asked_reads_.forget_asking();
+}
+
+void Core::Impl::on(const LogCut& event) {
+  log_first_ = std::max(log_first_, event.through.index.next());
+}
+
+void Core::Impl::advance_commit(Index index) {
+  if (index <= commit_) return;
+  CHECK_LE(index, log_.last_index());
+  if (Leader* leader = std::get_if<Leader>(&role_)) {
+    for (Index i = commit_.next(); i <= index; ++i) {
+      leader->uncommitted_bytes -= cost_of(log_.at(i));
+    }
+  }
+  commit_ = index;
+}
+
+void Core::Impl::hand_out_committed() {
+  // Never beyond what is durable here: the state machine may be flushed with its applied index, and
+  // the log must still reach there after a crash.
+  const Index through = std::min(commit_, durability_.durable());
+  if (through <= handed_out_) return;
+  log_.copy(handed_out_.next(), through, out_.committed);
+  handed_out_ = through;
+}
+
+RoleName Core::Impl::role() const {
+  struct Visitor {
+    RoleName operator()(const Follower&) const { return RoleName::kFollower; }
+    RoleName operator()(const PreCandidate&) const { return RoleName::kPreCandidate; }
+    RoleName operator()(const Candidate&) const { return RoleName::kCandidate; }
+    RoleName operator()(const Leader&) const { return RoleName::kLeader; }
+  };
+  return std::visit(Visitor{}, role_);
+}
+
+MemberId Core::Impl::leader() const {
+  if (const Follower* follower = std::get_if<Follower>(&role_)) return follower->leader;
+  return std::holds_alternative<Leader>(role_) ? options_.self : MemberId{};
+}
+
+bool Core::Impl::confirmed() const {
+  const Leader* leader = std::get_if<Leader>(&role_);
+  return leader != nullptr && leader->confirmed;
+}
+
+std::optional<LogId> Core::Impl::at(Index index) const {
+  const std::optional<Term> term = log_.term_at(index);
+  if (!term) return std::nullopt;
+  return LogId{*term, index};
+}
+
+CoreStatus Core::Impl::status() const {
+  CoreStatus status{.self = options_.self,
+                    .role = role(),
+                    .term = term(),
+                    .vote = hard_state_.vote,
+                    .leader = leader(),
+                    .last = log_.last(),
+                    .durable = durability_.durable(),
+                    .commit = commit_,
+                    .applied = applied_,
+                    .held_by_all = held_by_all_,
+                    .confirmed = confirmed(),
+                    .configuration = configuration_,
+                    .peers = {}};
+  if (const Leader* leader = std::get_if<Leader>(&role_)) {
+    for (const auto& [id, peer] : leader->peers) {
+      status.peers[id] = {
+          .match = peer.match(),
+          .next = peer.next(),
+          .probing = peer.probing(),
+          .recently_active = now_ - peer.heard_at() < options_.election_timeout_min};
+    }
+  }
+  return status;
+}
+
+Core::Core(CoreOptions options, Restored restored, Instant now)
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(restored), now)) {}
+Core::~Core() = default;
+Core::Core(Core&&) noexcept = default;
+Core& Core::operator=(Core&&) noexcept = default;
+
+void Core::step(Instant now, Event event) {
+  impl_->step(now, std::move(event));
+}
+Output Core::take_output() {
+  return impl_->take_output();
+}
+Instant Core::deadline() const {
+  return impl_->deadline();
+}
+CoreStatus Core::status() const {
+  return impl_->status();
+}
+RoleName Core::role() const {
+  return impl_->role();
+}
+Term Core::term() const {
+  return impl_->term();
+}
+MemberId Core::leader() const {
+  return impl_->leader();
+}
+bool Core::confirmed() const {
+  return impl_->confirmed();
+}
+Index Core::commit() const {
+  return impl_->commit();
+}
+std::optional<LogId> Core::at(Index index) const {
+  return impl_->at(index);
+}
+
+}  // namespace coord::raft

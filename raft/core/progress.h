@@ -1,0 +1,99 @@
+// What a leader knows of one peer's log, and how fast it may send to it (Raft §3.5, §10.2). Owned
+// by the leader's role data; lives for one leadership, so that nothing learnt in another one
+// counts.
+//
+// Probing: one append is out at a time, until one has been accepted. Replicating: appends are sent
+// ahead of their acknowledgements, within a window of messages and bytes; `next` is optimistic.
+//
+// What holds: match < next. match never falls.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+
+#include "raft/core/message.h"
+
+namespace coord::raft {
+
+class Progress {
+ public:
+  struct Window {
+    std::size_t appends_max;
+    std::size_t bytes_max;
+  };
+
+  // A new leader supposes that every log ends like its own (Raft §3.5).
+  Progress(Index next, Window window, Instant now)
+      : next_(next), window_(window), heard_at_(now), moved_at_(now) {}
+
+  // The peer has durably stored the leader's log up to here.
+  Index match() const { return match_; }
+  // The next entry to send.
+  Index next() const { return next_; }
+  bool probing() const { return probing_; }
+  bool may_send() const;
+  std::size_t inflight_appends() const { return inflight_.size(); }
+  std::size_t inflight_bytes() const { return inflight_bytes_; }
+
+  // Entries up to `last` were sent.
+  void sent(Index last, std::size_t bytes, Instant now);
+  // The peer has everything up to `match`. True if that is news.
+  bool accepted(Index match, Instant now);
+  // True if the refusal of an append at `rejected` is about the present and not about a past that
+  // has been overtaken; then go_back() has to follow.
+  bool concerns_present(Index rejected) const;
+  // Goes on probing from `next`, which is above match.
+  void go_back(Index next);
+  // What was sent may be lost: counts on nothing that is not acknowledged.
+  void suspect_loss() { go_back(probing_ ? next_ : match_.next()); }
+  // Waits for the peer's next sign of life before sending again.
+  void pause();
+
+  // The peer answers heartbeats: another probe may go.
+  void resume() { paused_ = false; }
+  // True if appends are in flight and none was acknowledged for `patience`; then asks for patience
+  // anew. The caller has the peer tell whether they arrived.
+  bool stalled(Instant now, Duration patience);
+
+  Instant heard_at() const { return heard_at_; }
+  void heard(Instant now) { heard_at_ = now; }
+
+  // The newest round that the peer has acknowledged.
+  Round acknowledged() const { return acknowledged_; }
+  void acknowledge(Round round) {
+    if (round > acknowledged_) acknowledged_ = round;
+  }
+
+  // The newest commit index that a message to the peer carried.
+  Index commit_told() const { return commit_told_; }
+  void told_commit(Index commit) {
+    if (commit > commit_told_) commit_told_ = commit;
+  }
+
+  // An append went out since the last heartbeat was due, and stands for it.
+  bool append_sent = false;
+  // Heartbeats left out in a row.
+  int heartbeats_skipped = 0;
+  // The entries it needs were cut from the log; the driver has been told.
+  bool needs_snapshot = false;
+
+ private:
+  struct Append {
+    Index last;
+    std::size_t bytes;
+  };
+
+  Index match_{};
+  Index next_;
+  Window window_;
+  bool probing_ = true;
+  bool paused_ = false;  // a probe is out
+  std::deque<Append> inflight_;
+  std::size_t inflight_bytes_ = 0;
+  Round acknowledged_{};
+  Index commit_told_{};
+  Instant heard_at_;
+  Instant moved_at_;  // when match last grew, or was last asked about
+};
+
+}  // namespace coord::raft

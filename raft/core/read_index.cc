@@ -1,0 +1,100 @@
+// Linearizable reads without the log (Raft §6.4).
+#include <utility>
+
+#include "raft/core/impl.h"
+
+namespace coord::raft {
+
+void Core::Impl::on(const Read& event) {
+  const bool taken = [&] {
+    if (Leader* leader = std::get_if<Leader>(&role_)) {
+      return leader->reads.add({options_.self, event.id});
+    }
+    return asked_reads_.add(event.id, now_ + options_.election_timeout_max);
+  }();
+  if (!taken) out_.reads.push_back({event.id, Refusal::kOverloaded});
+}
+
+void Core::Impl::on(const Message& message, const ReadIndexRequest& request) {
+  Leader* leader = std::get_if<Leader>(&role_);
+  if (leader == nullptr || !leader->reads.add({message.from, request.id})) {
+    reply(message, ReadIndexReply{request.id, false, {}});
+  }
+}
+
+void Core::Impl::on(const Message& message, const ReadIndexReply& reply) {
+  for (const ReadId id : asked_reads_.answered(message.from, reply.id)) {
+    if (reply.granted) {
+      out_.reads.push_back({id, reply.index});
+    } else {
+      out_.reads.push_back({id, Refusal::kLostLeader});
+    }
+  }
+}
+
+void Core::Impl::start_read_round(Leader& leader) {
+  // Before its first commit a leader may not know of everything that is committed (Raft §6.4).
+  if (!leader.confirmed || !leader.reads.want_round()) return;
+  ++leader.round;
+  leader.reads.start(leader.round, commit_);
+  for (auto& [id, peer] : leader.peers) {
+    if (configuration_.is_voter(id)) send_heartbeat(leader, id, peer, leader.round);
+  }
+  // A cluster of one is its own majority.
+  count_acknowledgements(leader);
+}
+
+void Core::Impl::count_acknowledgements(Leader& leader) {
+  if (!leader.confirmed || leader.reads.size() == 0) return;
+  const Round round = reached_by_quorum(configuration_, Round{}, [&](MemberId id) {
+    const auto peer = leader.peers.find(id);
+    return peer == leader.peers.end() ? leader.round : peer->second.acknowledged();
+  });
+  answer_reads(leader, round);
+}
+
+void Core::Impl::answer_reads(Leader& leader, Round round) {
+  for (const LeaderReads::Ready& ready : leader.reads.acknowledged(round)) {
+    for (const LeaderReads::Asker& asker : ready.askers) {
+      if (asker.member == options_.self) {
+        out_.reads.push_back({asker.id, ready.index});
+      } else {
+        send(asker.member, term(), ReadIndexReply{asker.id, true, ready.index});
+      }
+    }
+  }
+}
+
+void Core::Impl::refuse_reads(Leader& leader) {
+  for (const LeaderReads::Asker& asker : leader.reads.drain()) {
+    if (asker.member == options_.self) {
+      out_.reads.push_back({asker.id, Refusal::kLostLeader});
+    } else {
+      send(asker.member, term(), ReadIndexReply{asker.id, false, {}});
+    }
+  }
+}
+
+void Core::Impl::ask_leader_for_reads() {
+  const MemberId known = leader();
+  if (known.is_zero()) return;
+  if (const std::optional<ReadId> request = asked_reads_.ask(known)) {
+    send(known, term(), ReadIndexRequest{*request});
+  }
+}
+
+void Core::Impl::expire_asked_reads() {
+  for (const AskedReads::Expired& read : asked_reads_.expired(now_)) {
+    out_.reads.push_back({read.id, read.was_asked ? Refusal::kLostLeader : Refusal::kNoLeader});
+  }
+}
+
+void Core::Impl::take_over_asked_reads(Leader& leader) {
+  for (const ReadId id : asked_reads_.drain()) {
+    if (!leader.reads.add({options_.self, id})) {
+      out_.reads.push_back({id, Refusal::kOverloaded});
+    }
+  }
+}
+
+}  // namespace coord::raft

@@ -31,7 +31,8 @@ inline constexpr std::size_t kSegmentBytes = 64 * kMiB;
 inline constexpr std::size_t kUncommittedBytesMax = 64 * kMiB;
 
 // Replication.
-inline constexpr std::size_t kAppendBytesMax = 1 * kMiB;  // at least one entry goes, whatever its size
+inline constexpr std::size_t kAppendBytesMax =
+    1 * kMiB;  // at least one entry goes, whatever its size
 inline constexpr std::size_t kInflightBytesMax = 16 * kMiB;
 inline constexpr std::size_t kInflightAppendsMax = 256;
 
@@ -47,6 +48,19 @@ inline constexpr std::size_t kStreamWriteBufferMax = 4 * kMiB;
 // The state.
 inline constexpr std::size_t kOverlayBytesMax = 32 * kMiB;
 
+// Watches.
+inline constexpr std::size_t kWatchesMax = 100'000;   // of one member
+inline constexpr std::size_t kWatchRangesMax = 1024;  // of one watch
+inline constexpr std::size_t kWatchBatchBytesMax =
+    128 * kKiB;  // at least one event, whatever its size
+inline constexpr std::size_t kWatchRingBytesMax = 16 * kMiB;
+
+// Leases.
+inline constexpr std::size_t kRenewalsMax = 4096;  // in one command
+inline constexpr std::size_t kExpireBatchMax = 256;
+
+static_assert(kWatchBatchBytesMax < kWatchRingBytesMax);
+static_assert(kRenewalsMax * 8 < kEntryBytesMax);
 static_assert(kKeyBytesMax + kValueBytesMax < kRequestBytesMax);
 static_assert(kRequestBytesMax < kEntryBytesMax);
 static_assert(kEntryBytesMax < kUncommittedBytesMax);

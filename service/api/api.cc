@@ -1,0 +1,60 @@
+#include "service/api/api.h"
+
+#include <utility>
+
+#include "service/api/member_calls.h"
+#include "service/api/services.h"
+
+namespace coord::service {
+
+namespace {
+bool same(const MemberRecord& a, const MemberRecord& b) {
+  return a.id == b.id && a.name == b.name && a.peer_address == b.peer_address &&
+         a.client_address == b.client_address;
+}
+}  // namespace
+
+Api::Api(ApiOptions options, ApiDependencies dependencies)
+    : context_(std::make_unique<Context>(std::move(options), std::move(dependencies))),
+      client_door_(make_client_door(*context_)),
+      member_door_(make_member_door(*context_)) {
+  context_->deps.applier.after_apply([context = context_.get()] { context->locks.after_apply(); });
+}
+
+Api::~Api() = default;
+
+schema::Coord::Client Api::client_door() {
+  return client_door_;
+}
+
+capnp::Capability::Client Api::member_door() {
+  return member_door_;
+}
+
+void Api::on_fact(const raft::Fact& fact) {
+  context_->leader.on_fact(fact);
+}
+
+void Api::on_lock_changed(const LockName& name) {
+  context_->locks.on_lock_changed(name);
+}
+
+void Api::heard_from_leader(Instant when) {
+  context_->heard_from_leader = when;
+}
+
+kj::Promise<Status> Api::publish_self(MemberRecord record) {
+  for (const MemberRecord& published : context_->deps.state.members()) {
+    if (same(published, record)) return Status::success();
+  }
+  return coord::service::publish_self(*context_, std::move(record), context_->deadline(0));
+}
+
+void Api::shut_down() {
+  context_->leader.shut_down();
+  context_->gate.shut_down();
+  context_->locks.shut_down();
+  context_->deps.applier.shut_down();
+}
+
+}  // namespace coord::service

@@ -1,0 +1,21 @@
+// Publishing what a member says of itself: its name and where its clients reach it.
+#pragma once
+
+#include <capnp/capability.h>
+
+#include "schema/peer.capnp.h"
+#include "schema/rpc/task.h"
+#include "service/api/context.h"
+#include "service/api/passing.h"
+
+namespace coord::service {
+
+using PublishCall =
+    capnp::CallContext<schema::Forward::PublishMemberParams, schema::Forward::PublishMemberResults>;
+
+rpc::Task<void> serve_publish(Context& api, PublishCall call);
+
+// Puts this member's own record into the state, through the leader.
+rpc::Task<Status> publish_self(Context& api, MemberRecord record, Instant deadline);
+
+}  // namespace coord::service

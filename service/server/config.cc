@@ -1,0 +1,252 @@
+#include "service/server/config.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
+#include <optional>
+#include <string_view>
+
+#include "raft/base/hash.h"
+
+#ifndef COORD_VERSION
+#define COORD_VERSION "development"
+#endif
+
+namespace coord::service {
+
+namespace {
+
+constexpr int kUsageError = 2;
+constexpr const char* kDefaultName = "n1";
+constexpr const char* kDefaultClientAddress = "127.0.0.1:4701";
+constexpr const char* kDefaultPeerAddress = "127.0.0.1:4702";
+
+// As they are written, before they are understood.
+struct Raw {
+  std::string name = kDefaultName;
+  std::string data_dir;
+  std::string listen_client = kDefaultClientAddress;
+  std::string listen_peer;
+  std::string advertise_client;
+  std::string advertise_peer;
+  std::string initial_cluster;
+  std::int64_t heartbeat_ms = 50;
+  std::int64_t election_ms = 500;
+  std::string log_level = "info";
+  std::string log_format = "text";
+  bool version = false;
+};
+
+PrintAndExit usage_error(std::string message) {
+  return {"coordd: " + std::move(message) + " (see coordd --help)\n", kUsageError};
+}
+
+// HOST:PORT, where the host of an IPv6 address is in brackets.
+Status check_address(const std::string& flag, const std::string& address) {
+  const auto colon = address.rfind(':');
+  const auto port = colon == std::string::npos ? std::string() : address.substr(colon + 1);
+  const bool numeric =
+      !port.empty() && port.size() <= 5 &&
+      std::all_of(port.begin(), port.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
+  if (colon == 0 || !numeric || std::stoul(port) > 65535) {
+    return make_error(ErrorCode::kInvalidArgument, "{} has to be HOST:PORT, not '{}'", flag,
+                      address);
+  }
+  return Status::success();
+}
+
+Status check_name(const std::string& name) {
+  const bool good = !name.empty() && name.size() <= 64 &&
+                    std::all_of(name.begin(), name.end(), [](unsigned char c) {
+                      return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
+                    });
+  if (good) return Status::success();
+  return make_error(ErrorCode::kInvalidArgument,
+                    "a member's name is 1 to 64 letters, digits, '-', '_' or '.', not '{}'", name);
+}
+
+Result<ServerConfig> understand(const Raw& raw) {
+  ServerConfig config;
+  config.name = raw.name;
+  if (Status status = check_name(raw.name); !status.ok()) return status.error();
+  config.listen_client = raw.listen_client;
+  config.advertise_client = raw.advertise_client.empty() ? raw.listen_client : raw.advertise_client;
+  if (raw.initial_cluster.empty()) {
+    config.listen_peer = raw.listen_peer.empty() ? kDefaultPeerAddress : raw.listen_peer;
+    config.advertise_peer = raw.advertise_peer.empty() ? config.listen_peer : raw.advertise_peer;
+    config.initial_cluster = {{config.name, config.advertise_peer}};
+  } else {
+    auto cluster = parse_cluster(raw.initial_cluster);
+    if (!cluster) return cluster.error();
+    config.initial_cluster = std::move(*cluster);
+    const auto self = config.initial_cluster.find(config.name);
+    if (self == config.initial_cluster.end()) {
+      return make_error(ErrorCode::kInvalidArgument, "--initial-cluster has no member named '{}'",
+                        config.name);
+    }
+    if (!raw.advertise_peer.empty() && raw.advertise_peer != self->second) {
+      return make_error(ErrorCode::kInvalidArgument,
+                        "--advertise-peer {} is not what --initial-cluster says of '{}': {}",
+                        raw.advertise_peer, config.name, self->second);
+    }
+    config.advertise_peer = self->second;
+    config.listen_peer = raw.listen_peer.empty() ? self->second : raw.listen_peer;
+  }
+  const std::pair<const char*, const std::string&> addresses[] = {
+      {"--listen-client", config.listen_client},
+      {"--listen-peer", config.listen_peer},
+      {"--advertise-client", config.advertise_client},
+      {"--advertise-peer", config.advertise_peer}};
+  for (const auto& [flag, address] : addresses) {
+    if (Status status = check_address(flag, address); !status.ok()) return status.error();
+  }
+  if (raw.election_ms < 5 * raw.heartbeat_ms) {
+    return make_error(ErrorCode::kInvalidArgument,
+                      "--election-ms ({}) has to be at least 5 times --heartbeat-ms ({})",
+                      raw.election_ms, raw.heartbeat_ms);
+  }
+  config.heartbeat = milliseconds(raw.heartbeat_ms);
+  config.election = milliseconds(raw.election_ms);
+  config.data_dir = raw.data_dir.empty() ? "coord-data/" + config.name : raw.data_dir;
+  config.log_level = raw.log_level;
+  config.log_format = raw.log_format == "json" ? LogFormat::kJson : LogFormat::kText;
+  return config;
+}
+
+void declare(CLI::App& app, Raw& raw) {
+  app.add_option("--name", raw.name, "This member's name (default n1)");
+  app.add_option("--data-dir", raw.data_dir,
+                 "Where the log and the state are kept (default coord-data/NAME)");
+  app.add_option("--listen-client", raw.listen_client,
+                 "HOST:PORT to serve clients on (default 127.0.0.1:4701)");
+  app.add_option("--listen-peer", raw.listen_peer,
+                 "HOST:PORT to serve the other members on (default this member's address in "
+                 "--initial-cluster, or 127.0.0.1:4702)");
+  app.add_option("--advertise-client", raw.advertise_client,
+                 "HOST:PORT that clients are told (default --listen-client)");
+  app.add_option("--advertise-peer", raw.advertise_peer,
+                 "HOST:PORT that the other members reach this one at (default as in "
+                 "--initial-cluster, or --listen-peer)");
+  app.add_option("--initial-cluster", raw.initial_cluster,
+                 "NAME=HOST:PORT,... of the peer ports of all members, the same on each (default: "
+                 "this member alone)");
+  app.add_option("--heartbeat-ms", raw.heartbeat_ms,
+                 "Between two heartbeats of a leader (default 50)")
+      ->check(CLI::Range(1, 60'000));
+  app.add_option("--election-ms", raw.election_ms,
+                 "A follower that hears no leader for this long, to twice as long, campaigns "
+                 "(default 500)")
+      ->check(CLI::Range(5, 600'000));
+  app.add_option("--log-level", raw.log_level, "trace, debug, info, warn or error (default info)")
+      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}));
+  app.add_option("--log-format", raw.log_format, "text, or json: one object a line (default text)")
+      ->check(CLI::IsMember({"text", "json"}));
+  app.set_config("--config", "", "A file with any of these settings, as NAME = VALUE lines");
+  app.allow_config_extras(CLI::config_extras_mode::error);
+  app.add_flag("--version", raw.version, "Print the version and exit")->configurable(false);
+}
+
+// "--listen-client" -> "COORD_LISTEN_CLIENT"
+std::string variable_of(const std::string& flag) {
+  std::string variable = "COORD_";
+  for (const char c : flag.substr(2)) {
+    variable += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  }
+  return variable;
+}
+
+// What the environment says, as flags in front of those that were given; a flag given wins.
+void add_environment(std::vector<std::string>& arguments, Environment environment) {
+  const auto given = [&](const std::string& flag) {
+    return std::any_of(arguments.begin(), arguments.end(), [&](const std::string& argument) {
+      return argument == flag || argument.starts_with(flag + "=");
+    });
+  };
+  std::vector<std::string> from_environment;
+  for (const char* name :
+       {"--name", "--data-dir", "--listen-client", "--listen-peer", "--advertise-client",
+        "--advertise-peer", "--initial-cluster", "--heartbeat-ms", "--election-ms", "--log-level",
+        "--log-format", "--config"}) {
+    const std::string flag = name;
+    const char* value = environment(variable_of(flag).c_str());
+    if (value != nullptr && *value != '\0' && !given(flag)) {
+      from_environment.push_back(flag + "=" + value);
+    }
+  }
+  arguments.insert(arguments.begin(), from_environment.begin(), from_environment.end());
+}
+
+}  // namespace
+
+std::string version_text() {
+  return COORD_VERSION;
+}
+
+Result<std::map<std::string, std::string>> parse_cluster(const std::string& text) {
+  std::map<std::string, std::string> cluster;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    const std::string part = text.substr(begin, end - begin);
+    begin = end + 1;
+    const auto equals = part.find('=');
+    if (equals == std::string::npos) {
+      return make_error(ErrorCode::kInvalidArgument,
+                        "--initial-cluster has to be NAME=HOST:PORT,..., not '{}'", part);
+    }
+    const std::string name = part.substr(0, equals);
+    const std::string address = part.substr(equals + 1);
+    if (Status status = check_name(name); !status.ok()) return status.error();
+    if (Status status = check_address("--initial-cluster", address); !status.ok()) {
+      return status.error();
+    }
+    if (!cluster.emplace(name, address).second) {
+      return make_error(ErrorCode::kInvalidArgument, "--initial-cluster names '{}' twice", name);
+    }
+  }
+  std::map<std::string, std::string> by_address;
+  for (const auto& [name, address] : cluster) {
+    if (const auto [other, added] = by_address.emplace(address, name); !added) {
+      return make_error(ErrorCode::kInvalidArgument,
+                        "--initial-cluster gives '{}' and '{}' the same address, {}", other->second,
+                        name, address);
+    }
+  }
+  return cluster;
+}
+
+ClusterId ServerConfig::cluster_id() const {
+  std::string canonical;
+  for (const auto& [member, address] : initial_cluster) canonical += member + "=" + address + ",";
+  const std::uint64_t id = hash64(canonical);
+  return ClusterId(id == 0 ? 1 : id);  // zero means none
+}
+
+MemberId ServerConfig::member_id(const std::string& member) const {
+  const auto it = initial_cluster.find(member);
+  CHECK(it != initial_cluster.end(), "{} is no member", member);
+  return MemberId(static_cast<std::uint64_t>(std::distance(initial_cluster.begin(), it)) + 1);
+}
+
+ParsedConfig parse_config(std::vector<std::string> arguments, Environment environment) {
+  CLI::App app("coordd: a member of a Coord cluster", "coordd");
+  app.footer(
+      "Every flag can be given in the environment too, as COORD_NAME, COORD_DATA_DIR and so on.\n"
+      "A flag comes before the environment, which comes before the file.");
+  Raw raw;
+  declare(app, raw);
+  add_environment(arguments, environment);
+  std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants a vector
+  try {
+    app.parse(std::move(arguments));
+  } catch (const CLI::CallForHelp&) {
+    return PrintAndExit{app.help(), 0};
+  } catch (const CLI::ParseError& error) {
+    return usage_error(error.what());
+  }
+  if (raw.version) return PrintAndExit{"coordd " + version_text() + "\n", 0};
+  auto config = understand(raw);
+  if (!config) return usage_error(config.error().message);
+  return std::move(*config);
+}
+
+}  // namespace coord::service

@@ -1,0 +1,55 @@
+// What coordd is told: by flags, by COORD_... in the environment, by a file, in this order of
+// precedence; and what it makes of what it was not told.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "raft/base/result.h"
+#include "raft/base/types.h"
+
+namespace coord::service {
+
+enum class LogFormat { kText, kJson };
+
+struct ServerConfig {
+  std::string name;
+  std::filesystem::path data_dir;
+  std::string listen_client;
+  std::string listen_peer;
+  std::string advertise_client;
+  std::string advertise_peer;
+  // Name to HOST:PORT of its peer port, of every member; this one is among them.
+  std::map<std::string, std::string> initial_cluster;
+  milliseconds heartbeat{50};
+  // Timeouts are drawn from [election, 2 * election).
+  milliseconds election{500};
+  std::string log_level = "info";
+  LogFormat log_format = LogFormat::kText;
+
+  // Both follow from the initial cluster, so that every member comes to the same.
+  ClusterId cluster_id() const;
+  MemberId member_id(const std::string& member) const;
+};
+
+// What a command line comes to.
+struct PrintAndExit {
+  std::string text;
+  int exit_code = 0;  // 0: for standard output; else for standard error
+};
+using ParsedConfig = std::variant<ServerConfig, PrintAndExit>;
+
+// `environment` looks a variable up; null if it is not set.
+using Environment = const char* (*)(const char* variable);
+ParsedConfig parse_config(std::vector<std::string> arguments, Environment environment);
+
+// "n1=HOST:PORT,n2=HOST:PORT"
+Result<std::map<std::string, std::string>> parse_cluster(const std::string& text);
+
+std::string version_text();
+
+}  // namespace coord::service

@@ -1,8 +1,8 @@
 // KJ's event loop on an Asio io_context: the one loop of a process, or of a client's I/O thread.
 //
 // A turn of the loop: Asio delivers what the kernel has (a read that fills a large buffer, a timer,
-// a posted value), KJ runs everything that this made runnable, the turn hooks run (the node's pump),
-// and only when all of that has come to rest does each stream write what it gathered, in one
+// a posted value), KJ runs everything that this made runnable, the turn hooks run (the node's
+// pump), and only when all of that has come to rest does each stream write what it gathered, in one
 // writev. Only then does the thread wait.
 //
 // One thread: the one that constructed the Loop. post() alone may be called from any thread.
@@ -47,7 +47,11 @@ class Loop {
   // further KJ events runnable; the turn then goes on and the hooks run again. Hooks must outlive
   // neither their owner nor the Loop: dropping the handle removes it.
   class Hook;
-  [[nodiscard]] std::unique_ptr<Hook> on_turn_end(std::function<void()> hook);
+  struct HookDeleter {
+    void operator()(Hook* hook) const;
+  };
+  using HookHandle = std::unique_ptr<Hook, HookDeleter>;
+  [[nodiscard]] HookHandle on_turn_end(std::function<void()> hook);
 
   // Runs the loop until stop() is called, from this thread or through post().
   void run();
@@ -60,9 +64,11 @@ class Loop {
   };
   Stats take_stats();
 
- private:
-  friend class Stream;
+  // For the sockets of this folder; see loop_impl.h.
   class Impl;
+  Impl& impl() { return *impl_; }
+
+ private:
   std::unique_ptr<Impl> impl_;
 };
 

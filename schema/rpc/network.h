@@ -23,7 +23,8 @@ namespace coord::rpc {
 kj::TwoWayPipe make_pipe(Loop& loop);
 
 // Binds and listens on "HOST:PORT" at once, so that the caller can say what is wrong before it
-// starts anything (kInUse, kInvalidArgument, kIo). Port 0 takes a free one; see `port` of the result.
+// starts anything (kInUse, kInvalidArgument, kIo). Port 0 takes a free one; see `port` of the
+// result.
 struct Listener {
   kj::Own<kj::ConnectionReceiver> receiver;
   std::uint16_t port = 0;

@@ -1,0 +1,115 @@
+// One connected socket as a kj::AsyncIoStream; network.h has the contract. Owned by whoever got it
+// from connect() or accept(); must not outlive its Loop. Loop thread only.
+//
+// Asio only says when the socket is ready; the system calls are made here, on a non-blocking
+// socket, so that a waiting Asio operation never holds a buffer that could be gone. Reading is
+// driven by demand: while nobody has asked for more than is buffered, the peer is not read, and its
+// own output backs up.
+#pragma once
+
+#include <kj/async-io.h>
+#include <kj/exception.h>
+
+#include <asio/generic/stream_protocol.hpp>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "schema/rpc/loop_impl.h"
+#include "schema/rpc/write_queue.h"
+
+namespace coord::rpc {
+
+class ReadNode;
+
+class Stream final : public kj::AsyncIoStream {
+ public:
+  using Socket = asio::generic::stream_protocol::socket;
+
+  // The socket is connected and non-blocking.
+  Stream(Loop::Impl& loop, Socket socket);
+  ~Stream() noexcept;
+  Stream(const Stream&) = delete;
+
+  kj::Promise<size_t> tryRead(void* buffer, size_t bytes_min, size_t bytes_max) override;
+  void abortRead() override;
+
+  kj::Promise<void> write(const void* buffer, size_t size) override;
+  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override;
+  kj::Promise<void> whenWriteDisconnected() override;
+  void shutdownWrite() override;
+
+  void getsockopt(int level, int option, void* value, kj::uint* length) override;
+  void setsockopt(int level, int option, const void* value, kj::uint length) override;
+  void getsockname(sockaddr* address, kj::uint* length) override;
+  void getpeername(sockaddr* address, kj::uint* length) override;
+  kj::Maybe<int> getFd() const override { return fd(); }
+
+  // Reading without a copy, instead of tryRead(). buffered(): what is there already; valid until
+  // the next consume() or wait. fill(): once everything buffered has been consumed, waits until
+  // there is something again; false is end of file.
+  std::span<const std::byte> buffered() const;
+  void consume(std::size_t bytes);
+  kj::Promise<bool> fill();
+
+  // Bytes taken over by write() that the kernel has not taken yet.
+  std::size_t unsent_bytes() const { return out_.size(); }
+
+  // The loop's end of turn.
+  void flush_turn();
+
+ private:
+  friend class ReadNode;
+
+  int fd() const;
+  kj::Maybe<kj::Promise<void>> cannot_write() const;
+  void append(const void* data, std::size_t size);
+  kj::Promise<void> written();
+  void flush();
+  void send_some();
+  void fail_write(int error);
+  void release_writers();
+  void finish_shutdown();
+  bool hung_up() const;
+
+  void start_reader(ReadNode& reader);
+  bool take_buffered(ReadNode& reader);
+  void wait_readable();
+  void wait_writable();
+  void receive();
+  void receive_into(ReadNode& reader);
+  void keep(BlockPool::Block block, std::size_t bytes);
+  void put_back(const std::byte* data, std::size_t bytes);
+  void drop_buffer();
+
+  Loop::Impl& loop_;
+  Socket socket_;
+  // Asio's handlers hold this and look here first: null once the stream is gone.
+  std::shared_ptr<Stream*> self_;
+
+  // Read side. Bytes [in_begin_, in_end_) of in_ were received and not yet asked for; in_ is only
+  // held while there are any.
+  BlockPool::Block in_;
+  std::size_t in_begin_ = 0;
+  std::size_t in_end_ = 0;
+  // Bytes that a dropped read gave back and that did not fit before in_begin_; they come first.
+  std::vector<std::byte> returned_;
+  std::size_t returned_begin_ = 0;
+  ReadNode* reader_ = nullptr;  // the read under way, until its result has been taken
+  bool waiting_readable_ = false;
+  bool end_of_file_ = false;
+  kj::Maybe<kj::Exception> read_error_;
+
+  // Write side.
+  WriteQueue out_;
+  bool dirty_ = false;             // the loop will call flush_turn()
+  bool waiting_writable_ = false;  // the kernel's buffer is full
+  bool shutdown_ = false;          // nothing may be written any more
+  kj::Maybe<kj::Exception> write_error_;
+  // Those who wait until the queue is below its bound.
+  std::vector<kj::Own<kj::PromiseFulfiller<void>>> writers_;
+  kj::Maybe<kj::ForkedPromise<void>> disconnected_;
+  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> disconnect_;
+};
+
+}  // namespace coord::rpc

@@ -41,6 +41,13 @@ inline constexpr std::size_t kVotersMax = 31;  // in either half of a joint conf
 // Reads that wait for their index, at one member.
 inline constexpr std::size_t kReadsWaitingMax = 64 * kKiB;
 
+// Applying: one turn of the loop stops after that much, or after about a millisecond.
+inline constexpr std::size_t kApplyBytesMax = 256 * kKiB;
+inline constexpr std::size_t kApplyEntriesMax = 1024;
+// Entries that every member has and the state has durably, and that are kept in the log all the
+// same: whoever turns out to need one of the last few is spared a snapshot.
+inline constexpr std::uint64_t kLogEntriesKept = 4096;
+
 // Streams: what is buffered for a peer that does not read, before writing to it waits.
 inline constexpr std::size_t kStreamReadBuffer = 256 * kKiB;
 inline constexpr std::size_t kStreamWriteBufferMax = 4 * kMiB;

@@ -52,6 +52,15 @@ void Core::Impl::step(Instant now, Event event) {
   if (now_ >= deadline()) run_timers();
 }
 
+std::variant<LogId, Refusal> Core::Impl::propose(Instant now, Bytes command) {
+  const std::size_t before = out_.proposals.size();
+  step(now, Propose{ProposalId{}, std::move(command)});
+  CHECK_EQ(out_.proposals.size(), before + 1);
+  const std::variant<LogId, Refusal> answer = out_.proposals.back().answer;
+  out_.proposals.pop_back();
+  return answer;
+}
+
 Output Core::Impl::take_output() {
   if (Leader* leader = std::get_if<Leader>(&role_)) {
     start_read_round(*leader);
@@ -224,6 +233,9 @@ Core& Core::operator=(Core&&) noexcept = default;
 
 void Core::step(Instant now, Event event) {
   impl_->step(now, std::move(event));
+}
+std::variant<LogId, Refusal> Core::propose(Instant now, Bytes command) {
+  return impl_->propose(now, std::move(command));
 }
 Output Core::take_output() {
   return impl_->take_output();

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <variant>
 #include <vector>
 
 #include "raft/base/limits.h"
@@ -88,6 +89,9 @@ class Core {
 
   // Takes an event in. `now` never goes back.
   void step(Instant now, Event event);
+  // The same as stepping a Propose and looking for its answer in the output, except that the answer
+  // is returned and the output is left alone: so that many proposals share one output.
+  std::variant<LogId, Refusal> propose(Instant now, Bytes command);
 
   // What is to be done since the last call.
   Output take_output();

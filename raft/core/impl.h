@@ -25,6 +25,7 @@ class Core::Impl {
   Impl(CoreOptions options, Restored restored, Instant now);
 
   void step(Instant now, Event event);
+  std::variant<LogId, Refusal> propose(Instant now, Bytes command);
   Output take_output();
   Instant deadline() const;
 

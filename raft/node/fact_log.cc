@@ -1,0 +1,88 @@
+#include "raft/node/fact_log.h"
+
+#include <spdlog/spdlog.h>
+
+#include <variant>
+
+namespace coord::raft {
+
+namespace {
+
+std::string_view name_of(MessageRefused::Reason reason) {
+  switch (reason) {
+    case MessageRefused::Reason::kWrongCluster:
+      return "it is for another cluster";
+    case MessageRefused::Reason::kWrongMember:
+      return "it is for another member";
+    case MessageRefused::Reason::kUnknownSender:
+      return "its sender is no member";
+    case MessageRefused::Reason::kMalformed:
+      return "it contradicts itself";
+  }
+  return "?";
+}
+
+}  // namespace
+
+FactLog::FactLog(MemberId self, spdlog::logger* logger, NodeCounters& counters)
+    : self_(self),
+      logger_(logger != nullptr ? *logger : *spdlog::default_logger_raw()),
+      counters_(counters) {}
+
+void FactLog::note(const Fact& fact) {
+  std::visit([this](const auto& alternative) { on(alternative); }, fact);
+}
+
+void FactLog::leads(Term term, MemberId leader) {
+  if (term == told_term_) return;
+  told_term_ = term;
+  ++counters_.leadership_changes;
+  logger_.info("term {}: {} {:x} leads", term, leader == self_ ? "this member" : "member", leader);
+}
+
+void FactLog::on(const BecameFollower& fact) {
+  if (!fact.leader.is_zero()) leads(fact.term, fact.leader);
+}
+
+void FactLog::on(const BecamePreCandidate& fact) {
+  logger_.debug("term {}: asking whether an election could be won", fact.term);
+}
+
+void FactLog::on(const BecameCandidate& fact) {
+  ++counters_.elections;
+  logger_.debug("term {}: campaigning", fact.term);
+}
+
+void FactLog::on(const BecameLeader& fact) {
+  ++counters_.leaderships;
+  leads(fact.term, self_);
+}
+
+void FactLog::on(const LeadershipConfirmed& fact) {
+  logger_.debug("term {}: the first entry of the term is committed", fact.term);
+}
+
+void FactLog::on(const SteppedDown& fact) {
+  logger_.warn("term {}: this member no longer leads{}", fact.term,
+               fact.quorum_lost ? ": it does not hear a majority" : "");
+}
+
+void FactLog::on(const LeaderLearned& fact) {
+  leads(fact.term, fact.leader);
+}
+
+void FactLog::on(const Truncated& fact) {
+  logger_.debug("entries from {} on contradict the leader's and were removed", fact.from);
+}
+
+void FactLog::on(const MessageRefused& fact) {
+  ++counters_.messages_refused;
+  // Whoever can connect can send such messages: counted for everyone to see, told only on demand.
+  logger_.debug("message from {:x} refused: {}", fact.from, name_of(fact.reason));
+}
+
+void FactLog::on(const PeerNeedsSnapshot& fact) {
+  logger_.warn("member {:x} needs entries that were cut from the log", fact.peer);
+}
+
+}  // namespace coord::raft

@@ -1,0 +1,164 @@
+// status, health, version
+#include <fmt/format.h>
+
+#include <array>
+#include <asio/use_future.hpp>
+#include <future>
+#include <string>
+
+#include "client/coordctl/commands.h"
+#include "client/coordctl/escape.h"
+
+namespace coord::ctl {
+
+namespace {
+
+constexpr std::size_t kColumns = 9;
+using Row = std::array<std::string, kColumns>;
+
+// Each column as wide as its widest field.
+void print_table(const Printer& out, const std::vector<Row>& rows) {
+  std::array<std::size_t, kColumns> widths{};
+  for (const Row& row : rows) {
+    for (std::size_t i = 0; i < kColumns; ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  for (const Row& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i + 1 < kColumns; ++i) {
+      line += fmt::format("{:<{}}  ", row[i], widths[i]);
+    }
+    out.line(line + row.back());
+  }
+}
+
+Json json_of(const MemberStatus& status) {
+  return Json::object({
+      {"name", Json::bytes(status.info.name)},
+      {"id", Json::number(status.info.id)},
+      {"role", to_string(status.role)},
+      {"term", Json::number(status.term)},
+      {"leader", Json::number(status.leader)},
+      {"commit_index", Json::number(status.commit_index)},
+      {"applied_index", Json::number(status.applied_index)},
+      {"revision", Json::number(status.revision)},
+      {"version", Json::bytes(status.version)},
+      {"endpoint", Json::bytes(status.info.client_address)},
+      {"last_index", Json::number(status.last_index)},
+      {"compact_revision", Json::number(status.compact_revision)},
+      {"uptime_ms", Json::number(std::int64_t{status.uptime.count()})},
+      {"log_bytes", Json::number(status.log_bytes)},
+      {"state_bytes", Json::number(status.state_bytes)},
+      {"leases", Json::number(status.leases)},
+      {"watches", Json::number(status.watches)},
+      {"connections", Json::number(status.connections)},
+      {"loop_stall_max_us", Json::number(std::int64_t{status.loop_stall_max.count()})},
+  });
+}
+
+// A member that did not answer: the same fields, as far as the others know them.
+Json json_of(const MemberInfo& member, const Error& error) {
+  return Json::object({{"name", Json::bytes(member.name)},
+                       {"id", Json::number(member.id)},
+                       {"role", "unreachable"},
+                       {"term", Json()},
+                       {"leader", Json()},
+                       {"commit_index", Json()},
+                       {"applied_index", Json()},
+                       {"revision", Json()},
+                       {"version", Json()},
+                       {"endpoint", Json::bytes(member.client_address)},
+                       {"error", Json::bytes(error.message)}});
+}
+
+std::string name_of(const std::vector<MemberInfo>& members, MemberId id) {
+  for (const MemberInfo& member : members) {
+    if (member.id == id) return escape(member.name);
+  }
+  return "-";
+}
+
+Row row_of(const std::vector<MemberInfo>& members, const MemberStatus& status) {
+  return {escape(status.info.name),
+          escape(status.info.client_address),
+          std::string(to_string(status.role)),
+          fmt::to_string(status.term),
+          name_of(members, status.leader),
+          fmt::to_string(status.commit_index),
+          fmt::to_string(status.applied_index),
+          fmt::to_string(status.revision),
+          escape(status.version)};
+}
+
+Row row_of(const MemberInfo& member) {
+  return {escape(member.name),
+          escape(member.client_address),
+          "unreachable",
+          "-",
+          "-",
+          "-",
+          "-",
+          "-",
+          "-"};
+}
+
+Result<MemberStatus> no_address(const MemberInfo& member) {
+  return make_error(ErrorCode::kUnreachable, "{} has not told its client address yet",
+                    escape(member.name));
+}
+
+}  // namespace
+
+ExitCode status(Context& context) {
+  const Result<MembersResult> found = context.client().members();
+  if (!found) return context.out().fail(found.error());
+  const std::vector<MemberInfo>& members = found->members;
+  // All at once: a member that is down must not make the others wait.
+  std::vector<std::future<Result<MemberStatus>>> asked;
+  for (const MemberInfo& member : members) {
+    if (member.client_address.empty()) {
+      std::promise<Result<MemberStatus>> known;
+      known.set_value(no_address(member));
+      asked.push_back(known.get_future());
+    } else {
+      asked.push_back(
+          context.client().async_status(member.client_address, milliseconds(0), asio::use_future));
+    }
+  }
+  std::vector<Row> rows = {
+      {"NAME", "ENDPOINT", "ROLE", "TERM", "LEADER", "COMMIT", "APPLIED", "REVISION", "VERSION"}};
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    const Result<MemberStatus> status = asked[i].get();
+    if (context.out().json()) {
+      context.out().object(status ? json_of(*status) : json_of(members[i], status.error()));
+    } else {
+      rows.push_back(status ? row_of(members, *status) : row_of(members[i]));
+    }
+  }
+  if (!context.out().json()) print_table(context.out(), rows);
+  return ExitCode::kOk;
+}
+
+ExitCode health(Context& context) {
+  const Result<HealthResult> result = context.client().health();
+  if (!result) return context.out().fail(result.error());
+  if (context.out().json()) {
+    context.out().object(Json::object({{"healthy", result->healthy},
+                                       {"reason", Json::bytes(result->reason)},
+                                       {"member", Json::number(result->header.member)}}));
+  } else if (result->healthy) {
+    context.out().line("healthy");
+  }
+  if (result->healthy) return ExitCode::kOk;
+  return context.out().fail(ExitCode::kUnavailable, "unhealthy", "unhealthy: " + result->reason);
+}
+
+ExitCode version(Context& context) {
+  if (context.out().json()) {
+    context.out().object(Json::object({{"version", COORD_VERSION}}));
+  } else {
+    context.out().line("coordctl " COORD_VERSION);
+  }
+  return ExitCode::kOk;
+}
+
+}  // namespace coord::ctl

@@ -54,6 +54,13 @@ inline constexpr std::size_t kStreamWriteBufferMax = 4 * kMiB;
 
 // The state.
 inline constexpr std::size_t kOverlayBytesMax = 32 * kMiB;
+// These decide what an applied command does, so they are the same on every member: changing one
+// changes the meaning of the log and needs a new version of the command.
+inline constexpr std::size_t kSessionRepliesMax = 4096;  // kept until their client acknowledges them
+inline constexpr std::size_t kSessionReplyBytesMax = 16 * kMiB;
+inline constexpr std::size_t kLockHoldersMax = 1024;  // of a shared lock; more of them wait
+inline constexpr std::size_t kLockWaitersMax = 16 * 1024;
+inline constexpr std::uint64_t kLeaseTtlMsMax = 10ull * 365 * 24 * 3600 * 1000;
 
 // Watches.
 inline constexpr std::size_t kWatchesMax = 100'000;   // of one member
@@ -74,5 +81,7 @@ static_assert(kEntryBytesMax < kUncommittedBytesMax);
 static_assert(kEntryBytesMax < kSegmentBytes);
 static_assert(kAppendBytesMax <= kInflightBytesMax);
 static_assert(kTransactionOperationsMax <= kCallOperationsMax);
+static_assert(kCallOperationsMax <= kSessionRepliesMax);
+static_assert(kResponseBytesMax <= kSessionReplyBytesMax);
 
 }  // namespace coord::limits

@@ -25,8 +25,8 @@ namespace coord::service {
 struct KeyRange {
   enum class Kind : std::uint8_t { kSingle, kPrefix, kHalfOpen, kToEnd };
   Kind kind = Kind::kSingle;
-  std::string_view begin;
-  std::string_view end;  // kHalfOpen only
+  std::string_view begin{};
+  std::string_view end{};  // kHalfOpen only
 
   bool contains(std::string_view key) const;
 };
@@ -34,13 +34,13 @@ struct KeyRange {
 // One change of one key, as watches see it. Views: valid during the call that passes it.
 struct Change {
   bool deleted = false;
-  std::string_view key;
-  std::string_view value;
-  Revision create_revision;
-  Revision mod_revision;
+  std::string_view key{};
+  std::string_view value{};
+  Revision create_revision{};
+  Revision mod_revision{};
   std::uint64_t version = 0;
-  LeaseId lease;
-  Revision previous_mod_revision;  // zero: the key did not exist
+  LeaseId lease{};
+  Revision previous_mod_revision{};  // zero: the key did not exist
 };
 
 // What applying does to the outside of the state: told in order, during apply(). All of it is the
@@ -61,8 +61,11 @@ class StateObserver {
 
 // Answers to a command, in order.
 struct CommandResults {
-  std::vector<WriteResult> writes;                  // Command.writes
+  std::vector<WriteResult> writes;                   // Command.writes
   std::vector<std::optional<milliseconds>> renewed;  // Command.renew: the TTL, nothing if unknown
+  // The command as a whole was not understood (kUnsupported: a newer version wrote it) and had no
+  // effect. Then the others are empty.
+  std::optional<Error> failure = {};
 };
 
 // Where the state is in the log. Saved with the tables by save(); what a restart begins from.
@@ -72,10 +75,10 @@ struct StatePosition {
 };
 
 struct RangeQuery {
-  KeyRange range;
-  Revision revision;       // zero: the newest
-  std::size_t limit = 0;   // zero: no limit but `bytes_max`
-  std::string_view cursor; // from an earlier result
+  KeyRange range{};
+  Revision revision{};        // zero: the newest
+  std::size_t limit = 0;      // zero: no limit but `bytes_max`
+  std::string_view cursor{};  // from an earlier result
   bool keys_only = false;
   bool count_only = false;
   std::size_t bytes_max = 0;

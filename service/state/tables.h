@@ -12,15 +12,15 @@ namespace coord::service {
 
 // The numbers are names in LMDB and never change. A table's key order is bytewise.
 enum class Table : std::uint8_t {
-  kMeta = 0,      // small records by name: position, revision, compaction line, epoch
-  kKeys = 1,      // key -> its newest record, a tombstone for a deleted one
-  kChanges = 2,   // revision, number within it -> the change
-  kBases = 3,     // key -> its record as of the compaction line, if it changed since
-  kLeases = 4,    // lease -> its terms
-  kLeaseKeys = 5, // lease, key -> nothing
-  kLocks = 6,     // space, name -> holders and queue
-  kSessions = 7,  // session -> the replies that its client has not acknowledged
-  kMembers = 8,   // member -> what it published
+  kMeta = 0,       // small records by name: position, revision, compaction line, epoch
+  kKeys = 1,       // key -> its newest record, a tombstone for a deleted one
+  kChanges = 2,    // revision, number within it -> the change
+  kBases = 3,      // key -> its record as of the compaction line, if it changed since
+  kLeases = 4,     // lease -> its terms
+  kLeaseKeys = 5,  // lease, key -> nothing
+  kLocks = 6,      // space, name -> holders and queue
+  kSessions = 7,   // session -> the replies that its client has not acknowledged
+  kMembers = 8,    // member -> what it published
   kAuth = 9,
 };
 inline constexpr std::size_t kTableCount = 10;

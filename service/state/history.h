@@ -1,0 +1,27 @@
+// Reading the past: what a key was at a revision, and what changed since one.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "raft/base/result.h"
+#include "service/state/keyspace.h"
+
+namespace coord::service {
+
+// What a key, whose newest record is `newest`, was at `revision`; nothing if it did not exist. From
+// the newest record the changes lead down to the one that was in force, or to the key's base. Not
+// for revisions before the last one ahead of the compaction line.
+std::optional<KeyRecord> record_as_of(const Keyspace& keys, std::string_view key,
+                                      const KeyRecord& newest, Revision revision);
+
+// State::record_at and State::changes_since.
+std::optional<KeyValue> record_at(const Keyspace& keys, std::string_view key, Revision revision);
+Result<Revision> changes_since(const Keyspace& keys, Revision from, std::size_t bytes_max,
+                               const std::function<void(Revision, std::span<const Change>)>& visit);
+
+Error compacted_error(Revision wanted, Revision oldest);
+
+}  // namespace coord::service

@@ -1,0 +1,97 @@
+// The keys and their history: three tables that together answer for every revision from the
+// compaction line on.
+//
+//   keys     the newest record of each key; a tombstone for a deleted one, until the line passes it
+//   changes  every change since the line, each with the change before of the same key
+//   bases    for each key that changed since the line and existed before: its record from then
+//
+// The line is the oldest revision that can be read and watched; `changes` begins with it, and
+// `bases` is what was before it. A key changes at most once in a revision.
+//
+// A write makes its changes (put, erase, ...) and then finish()es: they share the next revision.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "service/state/lease_table.h"
+#include "service/state/records.h"
+#include "service/state/state.h"
+#include "service/state/table_writer.h"
+
+namespace coord::service {
+
+class Keyspace {
+ public:
+  Keyspace(TableWriter& writer, LeaseTable& leases, StateObserver& observer, const Meta& meta)
+      : writer_(writer),
+        leases_(leases),
+        observer_(observer),
+        revision_(meta.revision),
+        compacted_(meta.compacted) {}
+
+  const Tables& tables() const { return writer_.tables(); }
+  Revision revision() const { return revision_; }
+  Revision compacted() const { return compacted_; }
+  // What the write in progress takes, if it changes anything.
+  Revision next_revision() const { return revision_.next(); }
+
+  // The newest record, nothing for a deleted key. Its value is valid until the next change.
+  std::optional<KeyRecord> find(std::string_view key) const;
+
+  // Changes, under next_revision(). Keys and values must stay valid until finish(), and be no views
+  // into the tables. The lease, if there is one, must exist.
+  void put(std::string_view key, std::string_view value, LeaseId lease);
+  // As if it had been erased just before: it counts from 1 again, and was created now.
+  void put_anew(std::string_view key, std::string_view value, LeaseId lease);
+  // Without effect if the key does not exist.
+  void erase(std::string_view key);
+  // The outcome of several puts and erases in one; `modified` is ignored.
+  void set(std::string_view key, const KeyRecord& record);
+
+  // Ends the write: if there were changes, the next revision is the newest one now, and the
+  // observer is told.
+  void finish();
+
+  // Moves the line, in one go. Without effect if `line` is not ahead of it, or is in the future.
+  void compact(Revision line);
+
+ private:
+  std::optional<KeyRecord> newest(std::string_view key) const;
+  void change(std::string_view key, const KeyRecord& record, const std::optional<KeyRecord>& old);
+  void move_attachment(std::string_view key, LeaseId from, LeaseId to);
+  void forget(const struct OldChange& change);
+
+  TableWriter& writer_;
+  LeaseTable& leases_;
+  StateObserver& observer_;
+  Revision revision_;
+  Revision compacted_;
+  std::vector<Change> changes_;  // of the write in progress
+  std::string buffer_;
+};
+
+// The live keys of a range in their order, as of now. A change of any table makes it unusable.
+class LiveKeys {
+ public:
+  LiveKeys(const Tables& tables, const KeyRange& range);
+
+  bool valid() const { return valid_; }
+  std::string_view key() const { return cursor_->key(); }
+  const KeyRecord& record() const { return record_; }
+  void next();
+
+ private:
+  void settle();
+
+  KeyRange range_;
+  std::unique_ptr<Cursor> cursor_;
+  KeyRecord record_;
+  bool valid_ = false;
+};
+
+KeyValue to_key_value(std::string_view key, const KeyRecord& record);
+
+}  // namespace coord::service

@@ -1,0 +1,86 @@
+#include "service/state/state.h"
+
+#include <utility>
+
+#include "service/state/history.h"
+#include "service/state/impl.h"
+#include "service/state/range.h"
+
+namespace coord::service {
+
+State::State(Tables& tables, StateObserver& observer)
+    : impl_(std::make_unique<Impl>(tables, observer)) {}
+State::~State() = default;
+
+void State::apply(const raft::Entry& entry, CommandResults* results) {
+  impl_->apply(entry, results);
+}
+StatePosition State::position() const {
+  return impl_->position();
+}
+void State::save() {
+  impl_->save();
+}
+
+Revision State::revision() const {
+  return impl_->keys().revision();
+}
+Revision State::compacted() const {
+  return impl_->keys().compacted();
+}
+std::uint64_t State::epoch() const {
+  return impl_->epoch();
+}
+
+Result<RangeResult> State::range(const RangeQuery& query) const {
+  return read_range(impl_->keys(), query);
+}
+
+Result<Revision> State::changes_since(
+    Revision from, std::size_t bytes_max,
+    const std::function<void(Revision, std::span<const Change>)>& visit) const {
+  return service::changes_since(impl_->keys(), from, bytes_max, visit);
+}
+
+std::optional<KeyValue> State::record_at(std::string_view key, Revision revision) const {
+  return service::record_at(impl_->keys(), key, revision);
+}
+
+std::optional<LeaseRecord> State::lease(LeaseId id) const {
+  return impl_->lease(id);
+}
+
+std::vector<std::string> State::lease_keys(LeaseId id) const {
+  return impl_->leases().keys(id);
+}
+
+std::vector<LeaseRecord> State::leases() const {
+  std::vector<LeaseRecord> records = impl_->leases().all();
+  for (LeaseRecord& record : records) record = impl_->with_held(std::move(record));
+  return records;
+}
+
+std::size_t State::lease_count() const {
+  return impl_->leases().count();
+}
+
+std::optional<LockRecord> State::lock(const LockName& name) const {
+  const auto lock = impl_->locks().find(name);
+  if (!lock) return std::nullopt;
+  return to_lock_record(name, *lock);
+}
+
+LockStanding State::lock_standing(const LockName& name, LeaseId lease) const {
+  return impl_->locks().standing(name, lease);
+}
+
+std::vector<LockRecord> State::locks(bool elections, std::string_view prefix,
+                                     std::string_view cursor, std::size_t limit) const {
+  return impl_->locks().list(elections, prefix, cursor, limit);
+}
+
+std::vector<MemberRecord> State::members() const {
+  return impl_->members();
+}
+
+}  // namespace coord::service

@@ -31,7 +31,7 @@ class Node::Impl {
         facts_(options.self, dependencies_.logger, counters_),
         core_(std::move(options), std::move(restored), now) {}
 
-  ~Impl() {
+  void close() {
     closing_ = true;
     for (ReadGates::Done& done : gates_.take_all()) done(cancelled());
   }
@@ -234,7 +234,10 @@ class Node::Impl {
 Node::Node(CoreOptions options, Restored restored, Dependencies dependencies, Instant now)
     : impl_(std::make_unique<Impl>(std::move(options), std::move(restored), std::move(dependencies),
                                    now)) {}
-Node::~Node() = default;
+// First, while everything is there: who is told may call the node.
+Node::~Node() {
+  impl_->close();
+}
 
 Result<LogId> Node::propose(Bytes command) {
   return impl_->propose(std::move(command));

@@ -222,6 +222,20 @@ TEST_F(LogTest, FailedOperation_IsFinal) {
   }
 }
 
+// Records of the torn group would fit exactly behind the new ones, and be the next entries.
+TEST_F(LogTest, RepairedTail_DoesNotComeBack_WhenTheLogGrowsUpToIt) {
+  constexpr std::size_t kPayload = 1024 - kRecordHeaderBytes;  // four records are one block
+  const auto path = options_.directory / segment_name(1);
+  write(*open(), {append(entries(1, 1, 8, kPayload))});
+  files_.flip(path, kBlockBytes + 100);
+  {
+    auto log = open();
+    EXPECT_EQ(log->recovered().last, LogId{});
+    write(*log, {append(entries(1, 1, 4, kPayload))});
+  }
+  EXPECT_EQ(open()->recovered().last, at(1, 4));
+}
+
 TEST_F(LogTest, KilledProcess_ReopensWhatItWrote_AndMakesItDurable) {
   auto log = open();
   files_.stop_at_operation(1);  // the sync

@@ -312,13 +312,15 @@ kj::Promise<void> Stream::whenWriteDisconnected() {
   KJ_IF_MAYBE (disconnected, disconnected_) return disconnected->addBranch();
   auto paf = kj::newPromiseAndFulfiller<void>();
   disconnect_ = kj::mv(paf.fulfiller);
-  disconnected_ = paf.promise.fork();
+  auto forked = paf.promise.fork();
+  auto branch = forked.addBranch();
+  disconnected_ = kj::mv(forked);
   // Both directions closed, or reset.
   socket_.async_wait(Socket::wait_error, [self = self_](const asio::error_code&) {
     if (*self == nullptr || !(*self)->hung_up()) return;
     KJ_IF_MAYBE (disconnect, (*self)->disconnect_) (*disconnect)->fulfill();
   });
-  return KJ_ASSERT_NONNULL(disconnected_).addBranch();
+  return branch;
 }
 
 // ---------------------------------------------------------------------------------------------

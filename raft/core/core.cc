@@ -35,7 +35,9 @@ Core::Impl::Impl(CoreOptions options, Restored restored, Instant now)
       applied_(restored.applied.index),
       log_first_(restored.first_index),
       asked_reads_(limits::kReadsWaitingMax, first_request_name(options, restored, now)) {
-  CHECK_GE(hard_state_.term, log_.last().term);
+  // A batch that was torn by a crash may have left its entries without its hard state. The vote
+  // that was lost with it never left this member, so there is none in that term.
+  if (hard_state_.term < log_.last().term) set_hard_state(log_.last().term, {});
   CHECK_LE(log_first_, log_.base().index.next());
   Follower follower;
   // Nobody else can lead a cluster of one: there is nobody to wait for.

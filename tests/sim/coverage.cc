@@ -1,0 +1,99 @@
+#include "tests/sim/coverage.h"
+
+#include <fmt/format.h>
+
+namespace coord::sim {
+
+namespace {
+constexpr std::size_t kSituations = static_cast<std::size_t>(Situation::kCount);
+}
+
+std::string_view to_string(Situation situation) {
+  switch (situation) {
+    case Situation::kLeaderElected:
+      return "a leader was elected";
+    case Situation::kLeaderReplaced:
+      return "a leader was replaced";
+    case Situation::kElectionUndecided:
+      return "an election was lost or undecided";
+    case Situation::kPreVoteRefused:
+      return "a pre-vote was refused";
+    case Situation::kQuorumLost:
+      return "a leader stepped down without a quorum";
+    case Situation::kDiskTooSlowToLead:
+      return "a leader stepped down because of its disk";
+    case Situation::kConnectionCloseHint:
+      return "a follower saw its leader's connection close";
+    case Situation::kFastFailover:
+      return "a crashed leader was replaced before a timeout";
+    case Situation::kLogTruncated:
+      return "a log was truncated";
+    case Situation::kTruncatedWhileBeingWritten:
+      return "what was being written was truncated";
+    case Situation::kAppendRejected:
+      return "an append was rejected";
+    case Situation::kProbeWhileReplicating:
+      return "a stalled window was asked about";
+    case Situation::kCommitAheadOfDisk:
+      return "an entry was committed before it was durable here";
+    case Situation::kCommitBeforeLeadersDisk:
+      return "a commit overtook the leader's own disk";
+    case Situation::kCrashWithWritesPending:
+      return "a crash lost writes";
+    case Situation::kTornBatch:
+      return "a crash tore a batch";
+    case Situation::kRestartedFromFlush:
+      return "a restart began at a flush";
+    case Situation::kLogCut:
+      return "a log was cut";
+    case Situation::kLoadedFromDisk:
+      return "a follower was served from disk";
+    case Situation::kOverloaded:
+      return "a proposal was refused: overloaded";
+    case Situation::kReadOnLeader:
+      return "a read was answered by its leader";
+    case Situation::kReadOnFollower:
+      return "a read was answered on a follower";
+    case Situation::kReadAfterLeaderChange:
+      return "a read was answered after a change of leader";
+    case Situation::kReadRefused:
+      return "a read was refused";
+    case Situation::kOldLeaderTold:
+      return "an old leader was told of a new term";
+    case Situation::kDuplicateDelivered:
+      return "a duplicate was delivered";
+    case Situation::kReplayDelivered:
+      return "an old message was replayed";
+    case Situation::kOldIncarnationDelivered:
+      return "a message from before a restart arrived";
+    case Situation::kSingleMemberCommit:
+      return "a cluster of one committed";
+    case Situation::kManyEventsInOneOutput:
+      return "several events shared one output";
+    case Situation::kCount:
+      break;
+  }
+  return "?";
+}
+
+void Coverage::add(const Coverage& other) {
+  for (std::size_t i = 0; i < kSituations; ++i) counts_[i] += other.counts_[i];
+}
+
+std::vector<Situation> Coverage::never_reached() const {
+  std::vector<Situation> missing;
+  for (std::size_t i = 0; i < kSituations; ++i) {
+    if (counts_[i] == 0) missing.push_back(static_cast<Situation>(i));
+  }
+  return missing;
+}
+
+std::string Coverage::report() const {
+  std::string text;
+  for (std::size_t i = 0; i < kSituations; ++i) {
+    text += fmt::format("{:>12}  {}\n", counts_[i], to_string(static_cast<Situation>(i)));
+  }
+  return text;
+}
+
+}  // namespace coord::sim

@@ -1,0 +1,66 @@
+// What a simulation has reached. A run that never met a situation has tested nothing about it, so
+// each one that is named here has to occur over a run of enough seeds.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace coord::sim {
+
+enum class Situation : std::uint8_t {
+  kLeaderElected,
+  kLeaderReplaced,
+  kElectionUndecided,
+  kPreVoteRefused,
+  kQuorumLost,
+  kDiskTooSlowToLead,
+  kConnectionCloseHint,
+  kFastFailover,
+  kLogTruncated,
+  kTruncatedWhileBeingWritten,
+  kAppendRejected,
+  kProbeWhileReplicating,
+  kCommitAheadOfDisk,
+  kCommitBeforeLeadersDisk,
+  kCrashWithWritesPending,
+  kTornBatch,
+  kRestartedFromFlush,
+  kLogCut,
+  kLoadedFromDisk,
+  kOverloaded,
+  kReadOnLeader,
+  kReadOnFollower,
+  kReadAfterLeaderChange,
+  kReadRefused,
+  kOldLeaderTold,
+  kDuplicateDelivered,
+  kReplayDelivered,
+  kOldIncarnationDelivered,
+  kSingleMemberCommit,
+  kManyEventsInOneOutput,
+  kCount,
+};
+
+// So many seeds, from the first, meet every situation, or something has become unreachable.
+inline constexpr std::uint64_t kSeedsThatReachAll = 300;
+
+std::string_view to_string(Situation situation);
+
+class Coverage {
+ public:
+  void reached(Situation situation) { ++counts_[static_cast<std::size_t>(situation)]; }
+  std::uint64_t count(Situation situation) const {
+    return counts_[static_cast<std::size_t>(situation)];
+  }
+  void add(const Coverage& other);
+  std::vector<Situation> never_reached() const;
+  // A line for each situation.
+  std::string report() const;
+
+ private:
+  std::array<std::uint64_t, static_cast<std::size_t>(Situation::kCount)> counts_{};
+};
+
+}  // namespace coord::sim

@@ -71,6 +71,7 @@ class WatchHub {
 
  private:
   class Impl;
+  class Service;
   std::shared_ptr<Impl> impl_;
 };
 

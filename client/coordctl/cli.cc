@@ -11,6 +11,7 @@
 
 #include "client/coordctl/commands.h"
 #include "client/coordctl/duration.h"
+#include "client/coordctl/escape.h"
 #include "client/coordctl/txn_text.h"
 
 namespace coord::ctl {
@@ -40,6 +41,18 @@ CLI::Option* add_number(CLI::App& command, const std::string& name, Strong<Tag>&
   return command
       .add_option_function<std::uint64_t>(
           name, [&target](std::uint64_t number) { target = Strong<Tag>(number); }, help)
+      ->type_name("N");
+}
+
+CLI::Option* add_count(CLI::App& command, std::uint64_t& target, const std::string& help) {
+  return command
+      .add_option_function<std::uint64_t>(
+          "--count",
+          [&target](std::uint64_t count) {
+            if (count == 0) throw CLI::ValidationError("--count", "it has to be at least 1");
+            target = count;
+          },
+          help)
       ->type_name("N");
 }
 
@@ -131,8 +144,7 @@ void add_watch(CLI::App& app, Action& action) {
   command.add_flag("--prefix", arguments->prefix, "Every key that starts with KEY");
   add_number(command, "--rev", arguments->revision, "From this revision on; default: from now");
   command.add_flag("--list", arguments->list, "First what is there, then what changes after that");
-  command.add_option("--count", arguments->count, "End after so many changes")
-      ->check(CLI::PositiveNumber);
+  add_count(command, arguments->count, "End after so many changes");
   command.footer(
       "Prints a line for each change, in order, none left out and none twice:\n"
       "REVISION<tab>put<tab>KEY<tab>VALUE or REVISION<tab>delete<tab>KEY, escaped as by get.\n"
@@ -160,6 +172,7 @@ std::shared_ptr<Argument> argument_of(CLI::App& command, Action& action,
 void add_lease(CLI::App& app, Action& action) {
   CLI::App& lease = *app.add_subcommand("lease", "Leases: keys that end when nobody renews them");
   lease.require_subcommand(1);
+  lease.footer("  coordctl put worker/7 busy --lease $(coordctl lease grant 10s)");
   lease.fallthrough();
 
   CLI::App& grant = *lease.add_subcommand("grant", "Make a lease, and print its number");
@@ -183,6 +196,7 @@ void add_lease(CLI::App& app, Action& action) {
 void add_session(CLI::App& app, Action& action) {
   CLI::App& session = *app.add_subcommand("session", "Sessions: the leases of running clients");
   session.require_subcommand(1);
+  session.footer("  coordctl session list");
   session.fallthrough();
   CLI::App& list = *session.add_subcommand("list", "List all sessions: who, where, holding what");
   list.fallthrough();
@@ -267,11 +281,10 @@ void add_elect(CLI::App& app, Action& action) {
   auto* leader = command.add_option("--leader", line->leader, "Print the value of who leads");
   auto* observe = command.add_option("--observe", line->observe.name,
                                      "Print who leads, and every change of it");
-  auto* count =
-      command.add_option("--count", line->observe.count, "With --observe: end after so many lines");
+  auto* count = add_count(command, line->observe.count, "With --observe: end after so many lines");
   leader->type_name("NAME")->excludes(name)->excludes(observe);
   observe->type_name("NAME")->excludes(name);
-  count->check(CLI::PositiveNumber)->needs(observe);
+  count->needs(observe);
   command.footer(
       "The command finds COORD_ELECTION_NAME, COORD_ELECTION_VALUE, COORD_ELECTION_TOKEN (the\n"
       "fencing token, which grows with every leader) and COORD_ELECTION_SESSION in its\n"
@@ -312,10 +325,15 @@ void add_globals(CLI::App& app, Globals& globals) {
   add_duration(app, "--timeout", globals.timeout,
                "How long a request may take, with all its retries; default: 5s");
   app.add_option_function<std::string>(
-         "-o,--output", [&globals](const std::string& format) { globals.json = format == "json"; },
+         "-o,--output",
+         [&globals](const std::string& format) {
+           if (format != "simple" && format != "json") {
+             throw CLI::ValidationError("--output", "there are the formats simple and json");
+           }
+           globals.json = format == "json";
+         },
          "For people, or one JSON object a line")
-      ->type_name("simple|json")
-      ->check(CLI::IsMember({"simple", "json"}));
+      ->type_name("simple|json");
 }
 
 // The commands are parsed before what -o says is known to a failed parse.
@@ -337,7 +355,11 @@ std::string command_path(const CLI::App& app) {
   return chosen.empty() ? app.get_name() : app.get_name() + ' ' + command_path(*chosen.front());
 }
 
-int usage_error(const CLI::App& app, const std::string& message, bool json) {
+int usage_error(const CLI::App& app, std::string message, bool json) {
+  const std::vector<std::string> unknown = app.remaining();
+  if (app.get_subcommands().empty() && !unknown.empty()) {
+    message = fmt::format("there is no command or flag {}", brief(unknown.front()));
+  }
   return static_cast<int>(Printer(json).fail(
       ExitCode::kUsage, "usage", fmt::format("{} (see {} --help)", message, command_path(app))));
 }

@@ -40,7 +40,7 @@ template <class Response>
 using CompletionPtr = std::unique_ptr<Completion<Response>>;
 
 // Defined in the library for every Op of operations.h. Any thread; never blocks; completes exactly
-// once, with kCancelled if the client is gone.
+// once, with kCancelled if the client is gone (or, null, never was).
 template <class Op>
 void start(const EnginePtr& engine, Op op, CompletionPtr<typename Op::Response> completion);
 
@@ -120,7 +120,7 @@ class Waiter {
 
 template <class Op>
 typename Op::Response call(const EnginePtr& engine, Op op) {
-  if (on_io_thread(*engine)) {
+  if (engine != nullptr && on_io_thread(*engine)) {
     return make_error(ErrorCode::kInvalidArgument,
                       "a blocking call in a handler on the client's I/O thread would wait for "
                       "itself; use the asynchronous form there");

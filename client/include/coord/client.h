@@ -306,6 +306,9 @@ class Client {
   }
 
  private:
+  friend struct internal::Access;
+  explicit Client(internal::EnginePtr engine);
+
   template <class Op>
   typename Op::Response call(Op op) {
     return internal::call(engine_, std::move(op));

@@ -1,0 +1,72 @@
+// One connection to one member: logged in, its services at hand, and who it is known.
+//
+// Shared by those who have calls outstanding on it; closed by the Directory alone. After close(),
+// or when the member has gone, every outstanding and later call fails. I/O thread.
+#pragma once
+
+#include <capnp/rpc-twoparty.h>
+#include <kj/async-io.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "client/lib/environment.h"
+#include "coord/values.h"
+#include "schema/coord.capnp.h"
+#include "schema/rpc/task.h"
+
+namespace coord::internal {
+
+class Connection final {
+ public:
+  // What a member said of the cluster while the connection was made.
+  struct Greeting {
+    ResponseHeader header;
+    std::vector<MemberInfo> members;
+    MemberId leader;
+  };
+
+  Connection(std::string address, kj::Own<kj::AsyncIoStream> stream);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  const std::string& address() const { return address_; }
+  MemberId member() const { return greeting_.header.member; }
+  const Greeting& greeting() const { return greeting_; }
+  bool closed() const { return !client_.has_value(); }
+  void close();
+  // Fulfilled when the member has closed its end.
+  kj::Promise<void> on_disconnect() { return client_->onDisconnect(); }
+
+  // Before close() only.
+  schema::Kv::Client& kv() { return *kv_; }
+  schema::Watch::Client& watch() { return *watch_; }
+  schema::Lease::Client& lease() { return *lease_; }
+  schema::Lock::Client& lock() { return *lock_; }
+  schema::Cluster::Client& cluster() { return *cluster_; }
+
+ private:
+  friend rpc::Task<Result<std::shared_ptr<Connection>>> connect(Environment& environment,
+                                                                std::string address,
+                                                                std::string client_name);
+  rpc::Task<Status> log_in(Environment& environment, std::string client_name);
+
+  std::string address_;
+  kj::Own<kj::AsyncIoStream> stream_;
+  std::optional<capnp::TwoPartyClient> client_;
+  std::optional<schema::Kv::Client> kv_;
+  std::optional<schema::Watch::Client> watch_;
+  std::optional<schema::Lease::Client> lease_;
+  std::optional<schema::Lock::Client> lock_;
+  std::optional<schema::Cluster::Client> cluster_;
+  Greeting greeting_;
+};
+
+// kUnreachable, or what the member answered to the login.
+rpc::Task<Result<std::shared_ptr<Connection>>> connect(Environment& environment,
+                                                       std::string address,
+                                                       std::string client_name);
+
+}  // namespace coord::internal

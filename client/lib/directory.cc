@@ -1,0 +1,386 @@
+#include "client/lib/directory.h"
+
+#include <algorithm>
+
+#include "client/lib/convert.h"
+
+namespace coord::internal {
+namespace {
+
+// A second endpoint is tried when the first has not answered within that time.
+constexpr Duration kStagger = milliseconds(30);
+constexpr Duration kConnectTimeout = milliseconds(2000);
+// How long a request waits for a connection to the leader before it goes to a member that forwards.
+constexpr Duration kLeaderPatience = milliseconds(200);
+constexpr Duration kBackoffMin = milliseconds(20);
+constexpr Duration kBackoffMax = milliseconds(500);
+// How often members are asked for the leader while nobody knows it.
+constexpr Duration kAskInterval = milliseconds(20);
+constexpr Duration kAskTimeout = milliseconds(500);
+// Configured and learned together; a server that tells of more is not believed.
+constexpr std::size_t kEndpointsMax = 64;
+
+}  // namespace
+
+Directory::Directory(Environment& environment, std::vector<std::string> endpoints,
+                     std::string client_name, std::function<void()> changed)
+    : environment_(environment),
+      client_name_(std::move(client_name)),
+      changed_(std::move(changed)),
+      tasks_(*this) {
+  for (std::string& address : endpoints) {
+    if (find(address) != nullptr) continue;
+    endpoints_.push_back(std::make_unique<Endpoint>());
+    endpoints_.back()->address = std::move(address);
+    endpoints_.back()->configured = true;
+  }
+  // Clients that were given the same list spread over it.
+  if (!endpoints_.empty()) turn_ = environment_.random() % endpoints_.size();
+}
+
+Directory::~Directory() {
+  close();
+}
+
+void Directory::close() {
+  closed_ = true;
+  waiters_.clear();
+  for (auto& endpoint : endpoints_) {
+    if (endpoint->connection != nullptr) endpoint->connection->close();
+    endpoint->connection.reset();
+  }
+}
+
+std::shared_ptr<Connection> Directory::pick(Route route) {
+  if (closed_) return nullptr;
+  auto connection = route == Route::kLeader ? pick_leader() : pick_any();
+  if (connection == nullptr) {
+    wanted_ = true;
+    race();
+  }
+  return connection;
+}
+
+rpc::Task<std::shared_ptr<Connection>> Directory::wait_for(Route route) {
+  while (true) {
+    auto connection = pick(route);
+    if (connection != nullptr) co_return connection;
+    auto paf = kj::newPromiseAndFulfiller<void>();
+    waiters_.push_back(kj::mv(paf.fulfiller));
+    co_await kj::mv(paf.promise);
+  }
+}
+
+std::shared_ptr<Connection> Directory::pick_leader() {
+  if (leader_ != nullptr) {
+    // Null while it is being connected: a moment, after which it is known or given up.
+    return leader_->connection;
+  }
+  auto stand_in = pick_any();
+  if (stand_in != nullptr) look_for_leader();
+  return stand_in;
+}
+
+std::shared_ptr<Connection> Directory::pick_any() {
+  for (std::size_t i = 0; i < endpoints_.size(); ++i) {
+    Endpoint& endpoint = *endpoints_[(turn_ + i) % endpoints_.size()];
+    if (endpoint.connection != nullptr) {
+      turn_ = (turn_ + i + 1) % endpoints_.size();
+      return endpoint.connection;
+    }
+  }
+  return nullptr;
+}
+
+// ------------------------------------------------------------------------------------------------
+// Connecting
+
+void Directory::race() {
+  if (closed_ || !wanted_ || (racing_ && !urgent_)) return;
+  while (Endpoint* candidate = next_candidate()) {
+    start_connecting(*candidate);
+    if (!urgent_) break;
+  }
+  urgent_ = false;
+  if (racing_) return;
+  racing_ = true;
+  // Also when nobody could be tried now: an endpoint comes out of its backoff.
+  after(kStagger, [this] {
+    racing_ = false;
+    race();
+  });
+}
+
+Directory::Endpoint* Directory::next_candidate() {
+  const Instant now = environment_.clock();
+  for (std::size_t i = 0; i < endpoints_.size(); ++i) {
+    Endpoint& endpoint = *endpoints_[(turn_ + i) % endpoints_.size()];
+    if (endpoint.connection == nullptr && !endpoint.connecting && endpoint.not_before <= now) {
+      turn_ = (turn_ + i + 1) % endpoints_.size();
+      return &endpoint;
+    }
+  }
+  return nullptr;
+}
+
+void Directory::start_connecting(Endpoint& endpoint) {
+  endpoint.connecting = true;
+  endpoint.connecting_since = environment_.clock();
+  tasks_.add(connect_to(endpoint));
+}
+
+rpc::Task<void> Directory::connect_to(Endpoint& endpoint) {
+  // Endpoints live as long as the directory (learned ones are dropped only when idle).
+  std::optional<Error> error;
+  try {
+    auto attempt = connect(environment_, endpoint.address, client_name_).promise();
+    auto result = co_await environment_.timer.timeoutAfter(to_kj(kConnectTimeout), kj::mv(attempt));
+    if (result.ok()) {
+      connected(endpoint, std::move(result).value());
+      co_return;
+    }
+    error = std::move(result).error();
+  } catch (const kj::Exception&) {
+    error = make_error(ErrorCode::kUnreachable, "{} does not answer", endpoint.address);
+  }
+  failed(endpoint, std::move(*error));
+}
+
+void Directory::connected(Endpoint& endpoint, std::shared_ptr<Connection> connection) {
+  endpoint.connecting = false;
+  endpoint.failures = 0;
+  endpoint.trouble.clear();
+  endpoint.connection = connection;
+  tasks_.add(watch_connection(connection));
+  const auto& greeting = connection->greeting();
+  learn(greeting.members, greeting.leader);
+  wanted_ = false;
+  wake();
+}
+
+void Directory::failed(Endpoint& endpoint, Error error) {
+  endpoint.connecting = false;
+  endpoint.trouble = std::move(error.message);
+  const Duration backoff =
+      std::min(kBackoffMax, kBackoffMin * (1u << std::min(endpoint.failures, 5u)));
+  ++endpoint.failures;
+  // Half of it at random, so that clients which failed together do not come back together.
+  const auto jitter =
+      Duration(environment_.random() % static_cast<std::uint64_t>(backoff.count() / 2));
+  endpoint.not_before = environment_.clock() + backoff / 2 + jitter;
+  if (leader_ == &endpoint) lead(nullptr);
+  // The next one is tried at once, not when the stagger has passed.
+  if (wanted_) {
+    if (Endpoint* candidate = next_candidate()) start_connecting(*candidate);
+  }
+  wake();
+}
+
+rpc::Task<void> Directory::watch_connection(std::shared_ptr<Connection> connection) {
+  try {
+    co_await connection->on_disconnect();
+  } catch (const kj::Exception&) {
+    // Reset instead of closed: gone all the same.
+  }
+  lost(connection);
+}
+
+void Directory::lost(const std::shared_ptr<Connection>& connection) {
+  Endpoint* endpoint = endpoint_of(*connection);
+  if (endpoint == nullptr) return;
+  drop(*endpoint);
+  // It may be back at once (a restart), but the others are the better bet.
+  endpoint->not_before = environment_.clock() + kBackoffMin;
+  urgent_ = true;
+  wanted_ = true;
+  race();
+  wake();
+}
+
+void Directory::drop(Endpoint& endpoint) {
+  if (leader_ == &endpoint) leader_ = nullptr;
+  // Closed when nothing of it is on the stack any more.
+  tasks_.add(kj::evalLater([connection = std::move(endpoint.connection)] { connection->close(); }));
+  endpoint.connection = nullptr;
+}
+
+// ------------------------------------------------------------------------------------------------
+// Learning
+
+void Directory::learn(const std::vector<MemberInfo>& members, MemberId leader) {
+  for (const MemberInfo& member : members) {
+    const std::string& address = member.client_address;
+    if (address.empty() || endpoints_.size() >= kEndpointsMax || find(address) != nullptr) continue;
+    // A member that is connected under another name of its address needs no second connection.
+    const bool known = std::any_of(endpoints_.begin(), endpoints_.end(), [&](const auto& endpoint) {
+      return endpoint->connection != nullptr && endpoint->connection->member() == member.id;
+    });
+    if (known) continue;
+    endpoints_.push_back(std::make_unique<Endpoint>());
+    endpoints_.back()->address = address;
+  }
+  if (leader.is_zero()) return;
+  for (auto& endpoint : endpoints_) {
+    if (endpoint->connection != nullptr && endpoint->connection->member() == leader) {
+      return lead(endpoint.get());
+    }
+  }
+  for (const MemberInfo& member : members) {
+    if (member.id == leader && !member.client_address.empty()) {
+      return lead(find(member.client_address));
+    }
+  }
+}
+
+void Directory::lead(Endpoint* endpoint) {
+  leader_ = endpoint;
+  if (leader_ == nullptr || leader_->connection != nullptr) return;
+  // One that cannot be reached just now is of no use: its followers forward.
+  const Instant now = environment_.clock();
+  if (leader_->connecting ? leader_->connecting_since + kLeaderPatience <= now
+                          : leader_->not_before > now) {
+    leader_ = nullptr;
+    return;
+  }
+  if (!leader_->connecting) start_connecting(*leader_);
+  after(kLeaderPatience, [this, endpoint] {
+    if (leader_ != endpoint || endpoint->connection != nullptr) return;
+    leader_ = nullptr;
+    wake();
+  });
+}
+
+void Directory::not_leader(const std::shared_ptr<Connection>& connection, const std::string& hint) {
+  Endpoint* endpoint = endpoint_of(*connection);
+  if (leader_ == endpoint) leader_ = nullptr;
+  if (!hint.empty() && hint != connection->address()) {
+    if (find(hint) == nullptr && endpoints_.size() < kEndpointsMax) {
+      endpoints_.push_back(std::make_unique<Endpoint>());
+      endpoints_.back()->address = hint;
+    }
+    lead(find(hint));
+  }
+  if (leader_ == nullptr) look_for_leader();
+}
+
+void Directory::look_for_leader() {
+  if (asking_ || closed_) return;
+  asking_ = true;
+  for (auto& endpoint : endpoints_) {
+    if (endpoint->connection != nullptr) {
+      tasks_.add(ask(endpoint->connection, nullptr));
+    } else if (!endpoint->connecting && endpoint->not_before <= environment_.clock()) {
+      start_connecting(*endpoint);
+    }
+  }
+  after(kAskInterval, [this] {
+    asking_ = false;
+    if (leader_ == nullptr) wake();
+  });
+}
+
+void Directory::suspect(const std::shared_ptr<Connection>& connection, Route route) {
+  if (endpoint_of(*connection) == nullptr || endpoints_.size() < 2) return;
+  if (route == Route::kAny) {
+    tasks_.add(probe(connection));
+    return;
+  }
+  for (auto& endpoint : endpoints_) {
+    if (endpoint->connection == connection) continue;
+    if (endpoint->connection != nullptr) {
+      tasks_.add(ask(endpoint->connection, connection));
+    } else if (!endpoint->connecting && endpoint->not_before <= environment_.clock()) {
+      start_connecting(*endpoint);
+    }
+  }
+}
+
+rpc::Task<void> Directory::probe(std::shared_ptr<Connection> connection) {
+  try {
+    co_await environment_.timer.timeoutAfter(
+        to_kj(kAskTimeout), connection->cluster().membersRequest().send().ignoreResult());
+  } catch (const kj::Exception&) {
+    lost(connection);
+  }
+}
+
+rpc::Task<void> Directory::ask(std::shared_ptr<Connection> connection,
+                               std::shared_ptr<Connection> suspected) {
+  try {
+    auto answer = co_await environment_.timer.timeoutAfter(
+        to_kj(kAskTimeout), kj::Promise<capnp::Response<schema::Cluster::MembersResults>>(
+                                connection->cluster().membersRequest().send()));
+    const MemberId leader{answer.getLeader()};
+    if (suspected == nullptr) {
+      if (leader_ != nullptr) co_return;
+    } else {
+      // Left only for somebody who can do better: while the others have no leader, or the same
+      // one, to wait is all that can be done.
+      if (leader.is_zero() || leader == suspected->member()) co_return;
+    }
+    std::vector<MemberInfo> members;
+    for (const auto member : answer.getMembers()) members.push_back(to_member_info(member));
+    if (suspected != nullptr) lost(suspected);
+    learn(members, leader);
+    if (leader_ != nullptr) wake();
+  } catch (const kj::Exception&) {
+    // Another one may know; a closed connection is noticed elsewhere.
+  }
+}
+
+// ------------------------------------------------------------------------------------------------
+
+std::string Directory::trouble() const {
+  std::string all;
+  for (const auto& endpoint : endpoints_) {
+    if (endpoint->connection != nullptr) return {};
+    if (endpoint->trouble.empty()) continue;
+    if (!all.empty()) all += "; ";
+    all += endpoint->trouble;
+  }
+  return all;
+}
+
+std::vector<std::string> Directory::addresses() const {
+  std::vector<std::string> result;
+  for (const auto& endpoint : endpoints_) result.push_back(endpoint->address);
+  return result;
+}
+
+std::shared_ptr<Connection> Directory::connected(const std::string& address) const {
+  for (const auto& endpoint : endpoints_) {
+    if (endpoint->address == address) return endpoint->connection;
+  }
+  return nullptr;
+}
+
+Directory::Endpoint* Directory::find(const std::string& address) {
+  for (auto& endpoint : endpoints_) {
+    if (endpoint->address == address) return endpoint.get();
+  }
+  return nullptr;
+}
+
+Directory::Endpoint* Directory::endpoint_of(const Connection& connection) {
+  for (auto& endpoint : endpoints_) {
+    if (endpoint->connection.get() == &connection) return endpoint.get();
+  }
+  return nullptr;
+}
+
+void Directory::wake() {
+  auto waiters = std::exchange(waiters_, {});
+  for (auto& waiter : waiters) waiter->fulfill();
+  changed_();
+}
+
+void Directory::after(Duration delay, std::function<void()> work) {
+  tasks_.add(
+      environment_.timer.afterDelay(to_kj(delay)).then([work = std::move(work)] { work(); }));
+}
+
+void Directory::taskFailed(kj::Exception&& exception) {
+  CHECK(false, "a task of the directory failed: {}", exception.getDescription().cStr());
+}
+
+}  // namespace coord::internal

@@ -1,0 +1,231 @@
+#include "client/lib/pipeline.h"
+
+#include <algorithm>
+
+#include "client/lib/failure.h"
+
+namespace coord::internal {
+namespace {
+
+// Enough for a long network; more would only make each call smaller.
+constexpr std::size_t kFlightsMax = 32;
+constexpr milliseconds kPauseMin{5};
+constexpr milliseconds kPauseMax{50};
+// A leader that is alive answers within a few heartbeats, or refuses.
+constexpr Duration kSuspicion = milliseconds(400);
+
+}  // namespace
+
+Pipeline::Pipeline(Parts parts, Route route)
+    : parts_(std::move(parts)), route_(route), tasks_(*this) {}
+
+Pipeline::~Pipeline() {
+  close();
+}
+
+void Pipeline::submit(std::unique_ptr<Request> request) {
+  Request& added = *request.release();
+  added.pipeline = this;
+  added.number = next_number_++;
+  parts_.deadlines.add(added, added.timeout().count() > 0 ? added.timeout() : parts_.timeout);
+  queue_.push_back(added);
+}
+
+void Pipeline::flush() {
+  while (!queue_.empty() && flights_.size() < kFlightsMax) {
+    if (parts_.environment.clock() < paused_until_) return;  // the pause's end flushes
+    auto connection = parts_.directory.pick(route_);
+    if (connection == nullptr) return;  // the directory calls when there is one
+    Flight& flight = flights_.emplace_back();
+    gather(flight);
+    if (flight.requests.empty()) {
+      flights_.pop_back();
+      return;
+    }
+    flight.connection = std::move(connection);
+    flight.sent = parts_.environment.clock();
+    send(flight);
+  }
+}
+
+void Pipeline::take(Flight& flight) {
+  Request* request = queue_.pop_front();
+  request->flight = &flight;
+  request->place = flight.requests.size();
+  flight.requests.push_back(request);
+}
+
+std::uint32_t Pipeline::remaining_ms(const Flight& flight) const {
+  Instant last = flight.sent;
+  for (const Request* request : flight.requests) last = std::max(last, request->deadline);
+  const auto left = std::chrono::ceil<milliseconds>(last - flight.sent).count();
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(left, 1, UINT32_MAX));
+}
+
+void Pipeline::run(Flight& flight, kj::Promise<void> call) {
+  tasks_.add(call.then([this, &flight] { end(flight); },
+                       [this, &flight](kj::Exception&& exception) {
+                         on_lost(flight, exception);
+                         end(flight);
+                       }));
+}
+
+void Pipeline::end(Flight& flight) {
+  const auto place = std::find_if(flights_.begin(), flights_.end(),
+                                  [&](const Flight& other) { return &other == &flight; });
+  flights_.erase(place);
+  parts_.schedule();
+}
+
+std::unique_ptr<Request> Pipeline::land(Flight& flight, std::size_t place) {
+  Request* request = std::exchange(flight.requests[place], nullptr);
+  if (request == nullptr) return nullptr;
+  request->flight = nullptr;
+  return std::unique_ptr<Request>(request);
+}
+
+void Pipeline::answered(Request& request) {
+  settle(request);
+  refusals_ = 0;
+}
+
+void Pipeline::settle(Request& request) {
+  parts_.deadlines.remove(request);
+  on_finished(request);
+}
+
+void Pipeline::on_lost(Flight& flight, const kj::Exception& exception) {
+  // Not a lost connection, but a member that does not know the call.
+  const bool unsupported = exception.getType() == kj::Exception::Type::UNIMPLEMENTED;
+  for (std::size_t i = 0; i < flight.requests.size(); ++i) {
+    auto request = land(flight, i);
+    if (request == nullptr) continue;
+    if (unsupported) {
+      finish(std::move(request), make_error(ErrorCode::kUnsupported, "{} does not know this call",
+                                            flight.connection->address()));
+      continue;
+    }
+    Error error = make_error(ErrorCode::kConnectionLost, "the connection to {} was lost: {}",
+                             flight.connection->address(), exception.getDescription().cStr());
+    error.outcome = outcome_in_doubt();
+    if (repeatable(*request)) {
+      request->maybe_delivered = true;
+      request->last_error = std::move(error);
+      requeue(std::move(request));
+    } else {
+      finish(std::move(request), std::move(error));
+    }
+  }
+  if (!unsupported) parts_.directory.lost(flight.connection);
+}
+
+void Pipeline::attempt_failed(std::unique_ptr<Request> request, Flight& flight, Error error) {
+  if (error.outcome == Outcome::kUnknown && repeatable(*request)) request->maybe_delivered = true;
+  if (rescue(*request, error)) return requeue(std::move(request));
+  const bool again = error.outcome == Outcome::kNotApplied ||
+                     (error.outcome == Outcome::kUnknown && repeatable(*request));
+  if (!again || !is_transient(error.code)) return finish(std::move(request), std::move(error));
+
+  if (error.code == ErrorCode::kNotLeader || error.code == ErrorCode::kNoQuorum ||
+      error.code == ErrorCode::kShuttingDown) {
+    parts_.directory.not_leader(flight.connection, error.leader_hint);
+  }
+  if (error.leader_hint.empty() || error.leader_hint == flight.connection->address()) {
+    pause(error.retry_after);
+  }
+  request->last_error = std::move(error);
+  requeue(std::move(request));
+}
+
+void Pipeline::requeue(std::unique_ptr<Request> request) {
+  Request& again = *request.release();
+  // Requests go again in the order in which they came first.
+  Request* position = queue_.first();
+  while (position != nullptr && position->number < again.number) position = Queue::after(*position);
+  queue_.insert_before(position, again);
+}
+
+void Pipeline::finish(std::unique_ptr<Request> request, Error error) {
+  settle(*request);
+  if (request->maybe_delivered && error.outcome == Outcome::kNotApplied &&
+      !is_verdict(error.code)) {
+    error.outcome = outcome_in_doubt();
+  }
+  request->fail(std::move(error));
+}
+
+void Pipeline::expire(Request& request) {
+  if (request.flight != nullptr) {
+    request.flight->requests[request.place] = nullptr;
+    request.flight = nullptr;
+    // It was sent, and nothing is known of it.
+    request.maybe_delivered = true;
+  } else {
+    queue_.remove(request);
+  }
+  std::unique_ptr<Request> owned(&request);
+  Error error;
+  if (auto missing = obstacle(request)) request.last_error = std::move(missing);
+  if (request.last_error.has_value() && is_transient(request.last_error->code)) {
+    error = *request.last_error;
+  } else {
+    error = make_error(ErrorCode::kDeadlineExceeded, "no answer within {} ms",
+                       request.deadline_class.count());
+    const std::string trouble = parts_.directory.trouble();
+    if (!trouble.empty()) {
+      error.code = ErrorCode::kUnreachable;
+      error.message += " (" + trouble + ")";
+    }
+  }
+  error.outcome = request.maybe_delivered ? outcome_in_doubt() : Outcome::kNotApplied;
+  settle(request);
+  owned->fail(std::move(error));
+}
+
+void Pipeline::pause(milliseconds at_least) {
+  const Instant now = parts_.environment.clock();
+  if (paused_until_ > now) return;
+  const milliseconds most = std::min(kPauseMax, kPauseMin * (1 << std::min(refusals_, 4u)));
+  ++refusals_;
+  const Duration jitter{parts_.environment.random() %
+                        static_cast<std::uint64_t>(Duration(most - kPauseMin / 2).count())};
+  const Duration wait = std::max<Duration>(kPauseMin / 2 + jitter, at_least);
+  paused_until_ = now + wait;
+  tasks_.add(parts_.environment.timer.afterDelay(to_kj(wait)).then([this] { parts_.schedule(); }));
+}
+
+void Pipeline::check_flights(Instant now) {
+  for (const Flight& flight : flights_) {
+    // In order of sending: the first is the oldest.
+    if (now - flight.sent < kSuspicion) return;
+    if (flight.connection->closed()) continue;
+    auto connection = flight.connection;
+    return parts_.directory.suspect(connection, route_);
+  }
+}
+
+void Pipeline::close() {
+  while (Request* request = queue_.pop_front()) cancel(*request);
+  for (Flight& flight : flights_) {
+    for (Request*& place : flight.requests) {
+      Request* request = std::exchange(place, nullptr);
+      if (request == nullptr) continue;
+      request->maybe_delivered = true;
+      cancel(*request);
+    }
+  }
+}
+
+void Pipeline::cancel(Request& request) {
+  std::unique_ptr<Request> owned(&request);
+  settle(request);
+  Error error = make_error(ErrorCode::kCancelled, "the client was closed");
+  if (request.maybe_delivered) error.outcome = outcome_in_doubt();
+  owned->fail(std::move(error));
+}
+
+void Pipeline::taskFailed(kj::Exception&& exception) {
+  CHECK(false, "a task of a pipeline failed: {}", exception.getDescription().cStr());
+}
+
+}  // namespace coord::internal

@@ -7,8 +7,9 @@ using Api = import "coord.capnp";
 
 interface Peer {
   # The bootstrap capability of the peer port.
-  greet @0 (greeting :Greeting) -> (session :PeerSession, failure :Text);
-  # Refused for another cluster, for a member that this one is not, or from one it does not know.
+  greet @0 (greeting :Greeting) -> (session :PeerSession, failure :Text, code :UInt16);
+  # Refused for another cluster, for a member that this one is not, or from one it does not know:
+  # then there is no session, but a sentence and an ErrorCode of raft/base/error.h.
 }
 
 struct Greeting {

@@ -18,6 +18,8 @@
 #include <string>
 #include <vector>
 
+#include "raft/base/limits.h"
+#include "raft/base/result.h"
 #include "raft/core/message.h"
 #include "schema/peer.capnp.h"
 #include "schema/rpc/loop.h"
@@ -34,6 +36,8 @@ struct TransportOptions {
   Duration redial_max = milliseconds(500);
   std::size_t outstanding_bytes_max = 2 * limits::kInflightBytesMax;
   std::size_t outstanding_calls_max = 2 * limits::kInflightAppendsMax;
+  // Of one entry that a peer may send.
+  std::size_t entry_bytes_max = limits::kEntryBytesMax;
   std::uint64_t seed = 0;  // of the jitter
 };
 
@@ -49,11 +53,13 @@ class Transport {
     // What other members may call through our connection besides consensus: the capability that
     // requests are forwarded to. Handed to them at their greeting.
     std::function<capnp::Capability::Client()> service;
+    // Optional, for the log: the member refused our greeting, or sent what is not valid.
+    std::function<void(MemberId, const Error&)> trouble;
   };
 
   Transport(rpc::Loop& loop, kj::Network& network, kj::Timer& timer, TransportOptions options,
             Handlers handlers);
-  ~Transport();
+  ~Transport() noexcept;
 
   // Serves connections from other members on an address that the caller has bound.
   kj::Promise<void> listen(kj::Own<kj::ConnectionReceiver> receiver);

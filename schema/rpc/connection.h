@@ -41,6 +41,9 @@ class Connection {
   // side, or broken by what it sent. May be asked for more than once.
   kj::Promise<void> on_disconnect() { return network_.onDisconnect(); }
 
+  // See MessageStreamOptions::unadmitted_bytes_max.
+  void admit() { messages_.admit(); }
+
   kj::AsyncIoStream& stream() { return *stream_; }
   // Bytes of messages that were sent by us and have not been taken by the stream yet.
   std::size_t queued_bytes() { return network_.getCurrentQueueSize(); }

@@ -28,6 +28,8 @@ class Assembly {
   explicit Assembly(std::size_t bytes_max) : bytes_max_(bytes_max) {}
 
   bool empty() const { return bytes_.empty(); }
+  // Known once the segment table has arrived.
+  std::optional<std::size_t> size() const { return size_; }
   bool complete() const { return size_.has_value() && bytes_.size() == *size_; }
   // Takes what belongs to this message from the front of `source`, and says how much that was.
   std::size_t take(std::span<const std::byte> source);
@@ -36,7 +38,7 @@ class Assembly {
  private:
   std::size_t bytes_max_;
   std::vector<std::byte> bytes_;
-  std::optional<std::size_t> size_;  // once the table has arrived
+  std::optional<std::size_t> size_;
 };
 
 }  // namespace coord::rpc

@@ -62,6 +62,11 @@ Task<MessageStream::Received> MessageStream::receive(capnp::ReaderOptions option
     }
     ours_->consume(assembly.take(ours_->buffered()));
     if (assembly.complete()) co_return without_fds(read_framed(assembly.bytes(), options));
+    if (assembly.size().value_or(0) > options_.unadmitted_bytes_max) {
+      auto paf = kj::newPromiseAndFulfiller<void>();
+      admitted_ = kj::mv(paf.fulfiller);
+      co_await kj::mv(paf.promise);
+    }
     if (ours_->buffered().empty() && !co_await ours_->fill()) break;
   }
   if (!assembly.empty()) {
@@ -77,6 +82,11 @@ Task<MessageStream::Received> MessageStream::receive_from_other(capnp::ReaderOpt
   auto received = co_await capnp::tryReadMessage(stream_, options);
   KJ_IF_MAYBE (reader, received) co_return without_fds(kj::mv(*reader));
   co_return Received();
+}
+
+void MessageStream::admit() {
+  options_.unadmitted_bytes_max = SIZE_MAX;
+  KJ_IF_MAYBE (admitted, admitted_) (*admitted)->fulfill();
 }
 
 // The next message in the writer's queue is written as soon as the one before it is; only when that

@@ -25,6 +25,8 @@ namespace coord::rpc {
 
 struct MessageStreamOptions {
   std::size_t message_bytes_max = 4 * limits::kMiB;
+  // A larger one waits until admit(), if it is not in a buffer anyway: strangers get no memory.
+  std::size_t unadmitted_bytes_max = SIZE_MAX;
   bool hold_reads = false;
   Duration stall_timeout = seconds(30);
 };
@@ -33,6 +35,9 @@ class MessageStream final : public capnp::MessageStream {
  public:
   // Works over any stream, and without the detours over one of ours. Both outlive this object.
   MessageStream(kj::AsyncIoStream& stream, kj::Timer& timer, MessageStreamOptions options);
+
+  // The other side has made itself known: `unadmitted_bytes_max` ends.
+  void admit();
 
   using capnp::MessageStream::tryReadMessage;
   using capnp::MessageStream::writeMessage;
@@ -66,6 +71,7 @@ class MessageStream final : public capnp::MessageStream {
   // Writes that have been taken but wait for the peer to read.
   int blocked_writes_ = 0;
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> unblocked_;
+  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> admitted_;  // a read waits for it
 };
 
 }  // namespace coord::rpc

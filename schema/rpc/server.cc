@@ -9,12 +9,14 @@
 namespace coord::rpc {
 
 struct Server::Peer::State {
-  // Null once the connection is over.
+  // All null once the connection is over.
+  Connection* connection = nullptr;
   kj::Own<kj::PromiseFulfiller<void>> greeted;
   kj::Own<kj::PromiseFulfiller<void>> drop;
 };
 
 void Server::Peer::greeted() const {
+  if (state_->connection != nullptr) state_->connection->admit();
   if (state_->greeted.get() != nullptr) state_->greeted->fulfill();
 }
 
@@ -67,13 +69,14 @@ Task<void> Server::run(kj::Own<kj::AsyncIoStream> stream) {
   auto drop = kj::newPromiseAndFulfiller<void>();
   peer.state_->greeted = kj::mv(greeted.fulfiller);
   peer.state_->drop = kj::mv(drop.fulfiller);
+  auto connection =
+      Connection::server(kj::mv(stream), timer_, bootstrap_(peer), options_.connection);
+  peer.state_->connection = connection.get();
   KJ_DEFER({
+    peer.state_->connection = nullptr;
     peer.state_->greeted = nullptr;
     peer.state_->drop = nullptr;
   });
-
-  auto connection =
-      Connection::server(kj::mv(stream), timer_, bootstrap_(peer), options_.connection);
   auto over = connection->on_disconnect().exclusiveJoin(kj::mv(drop.promise)).fork();
   if (options_.greeting_timeout > Duration::zero()) {
     bool in_time = true;

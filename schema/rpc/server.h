@@ -27,7 +27,8 @@ struct ServerOptions {
   std::size_t connections_max = 10'000;
   // From being accepted until greeted() is called; zero: for ever.
   Duration greeting_timeout = seconds(5);
-  ConnectionOptions connection{.messages = {.hold_reads = true}};
+  ConnectionOptions connection{
+      .messages = {.unadmitted_bytes_max = 64 * limits::kKiB, .hold_reads = true}};
 };
 
 class Server final : private kj::TaskSet::ErrorHandler {

@@ -131,7 +131,7 @@ TEST_F(RpcTest, ServerGone_BreaksWhatIsOutstanding_AsDisconnected) {
   auto disconnected = connection->on_disconnect();
   EXPECT_FALSE(disconnected.poll(scope()));
   server_.reset();
-  EXPECT_EQ(pending_, 0);
+  EXPECT_TRUE(eventually([&] { return pending_ == 0; }));
   KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&] { call.wait(scope()); })) {
     EXPECT_EQ(exception->getType(), kj::Exception::Type::DISCONNECTED);
   } else {

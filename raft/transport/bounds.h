@@ -1,0 +1,25 @@
+// What crosses a connection between members at most, for both of its ends.
+#pragma once
+
+#include "raft/transport/transport.h"
+#include "schema/rpc/connection.h"
+
+namespace coord::raft {
+
+// Messages of one turn are cut into calls of this size; a single larger message goes alone.
+inline constexpr std::size_t kCallBytes = limits::kAppendBytesMax;
+
+// Twice what an append may hold: an append is bounded by its payloads and the space that an entry
+// takes in memory, which is not exactly what it takes on the wire.
+inline std::size_t message_bytes_max(const TransportOptions& options) {
+  return 2 * (limits::kAppendBytesMax + options.entry_bytes_max);
+}
+
+inline rpc::ConnectionOptions connection_options(const TransportOptions& options) {
+  rpc::ConnectionOptions connection;
+  connection.messages.message_bytes_max = message_bytes_max(options);
+  connection.messages.stall_timeout = options.silence_timeout;
+  return connection;
+}
+
+}  // namespace coord::raft

@@ -141,7 +141,8 @@ Status Locks::proclaim(const std::string& election, LeaseId lease, LockToken tok
   if (lock.holders[*held].token != token) return stale_token(name, token);
   lock.value = value;
   lock.revision = keys_.next_revision();
-  keys_.put(mirror_key(name), lock.value, lease);
+  const std::string key = mirror_key(name);
+  keys_.put(key, lock.value, lease);
   keys_.finish();
   save(name, lock);
   return Status::success();

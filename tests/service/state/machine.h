@@ -36,6 +36,8 @@ std::string to_line(const Change& change);
 class Machine {
  public:
   Machine() : state_(std::make_unique<State>(tables_, observer_)) {}
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
 
   CommandResults apply(const commands::CommandFill& command);
   // Without anyone who waits for the answer.

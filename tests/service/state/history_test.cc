@@ -1,0 +1,170 @@
+#include <gtest/gtest.h>
+
+#include "service/state/records.h"
+#include "tests/service/state/machine.h"
+
+namespace coord::service {
+namespace {
+
+using namespace commands;  // NOLINT: the language of these tests
+using Lines = std::vector<std::string>;
+
+Lines changes_from(Machine& m, std::uint64_t from, std::size_t bytes_max, Revision* next) {
+  Lines lines;
+  const auto result = m.state().changes_since(
+      Revision(from), bytes_max, [&](Revision revision, std::span<const Change> changes) {
+        for (const Change& change : changes) {
+          EXPECT_EQ(change.mod_revision, revision);
+          lines.push_back(to_line(change));
+        }
+      });
+  if (!result.ok()) return {std::string(to_string(result.error().code))};
+  if (next != nullptr) *next = *result;
+  return lines;
+}
+
+Lines changes_from(Machine& m, std::uint64_t from) {
+  return changes_from(m, from, 1 << 20, nullptr);
+}
+
+void make_history(Machine& m) {
+  m.write_all({put("a", "1"), put("b", "1"), put("a", "2"),
+               txn({.then = {op_put("c", "1"), op_erase(single("a")), op_put("b", "2")}}),
+               put("a", "3")});
+}
+
+TEST(History, ChangesSince_TellWhatTheObserverWasTold) {
+  Machine m;
+  make_history(m);
+  const Lines told = m.observer().take();
+  EXPECT_EQ(changes_from(m, 0), told);
+  EXPECT_EQ(changes_from(m, 1), told);
+  EXPECT_EQ(changes_from(m, 4), Lines(told.begin() + 3, told.end()));
+  EXPECT_EQ(told.size(), 7u);
+  EXPECT_EQ(told[3], "4: put c=1 v1 c4 prev0");
+  EXPECT_EQ(told[4], "4: delete a prev3");
+  EXPECT_EQ(told[5], "4: put b=2 v2 c2 prev2");
+}
+
+TEST(History, ChangesSince_HandsOverWholeRevisions_AtLeastOne) {
+  Machine m;
+  make_history(m);
+  Revision next;
+  EXPECT_EQ(changes_from(m, 4, 1, &next).size(), 3u);
+  EXPECT_EQ(next, Revision(5));
+  EXPECT_EQ(changes_from(m, 3, 100, &next).size(), 1u) << "the next one has three changes";
+  EXPECT_EQ(next, Revision(4));
+  EXPECT_EQ(changes_from(m, 5, 1, &next).size(), 1u);
+  EXPECT_EQ(next, Revision(6));
+  EXPECT_EQ(changes_from(m, 6, 1, &next).size(), 0u);
+  EXPECT_EQ(next, Revision(6));
+  EXPECT_EQ(changes_from(m, 100, 1, &next).size(), 0u);
+  EXPECT_EQ(next, Revision(100));
+}
+
+TEST(History, RecordAt_GivesPreviousValues) {
+  Machine m;
+  make_history(m);
+  EXPECT_EQ(m.state().record_at("a", Revision(0)), std::nullopt);
+  EXPECT_EQ(m.state().record_at("a", Revision(2))->value, "1");
+  EXPECT_EQ(m.state().record_at("a", Revision(3))->value, "2");
+  EXPECT_EQ(m.state().record_at("a", Revision(4)), std::nullopt);
+  EXPECT_EQ(m.state().record_at("a", Revision::max())->value, "3");
+  EXPECT_EQ(m.state().record_at("nothing", Revision(4)), std::nullopt);
+}
+
+TEST(Compaction, ReadsFromTheLineOn_AreAsBefore) {
+  for (std::uint64_t line = 1; line <= 5; ++line) {
+    Machine m;
+    make_history(m);
+    std::vector<std::string> before;
+    for (std::uint64_t r = line; r <= 5; ++r)
+      before.push_back(m.read(with_prefix(""), Revision(r)));
+    const Lines changes = changes_from(m, line);
+    m.apply(compact(line));
+    for (std::uint64_t r = line; r <= 5; ++r) {
+      EXPECT_EQ(m.read(with_prefix(""), Revision(r)), before[r - line]) << line << " " << r;
+    }
+    EXPECT_EQ(changes_from(m, line), changes);
+    if (line > 1) {
+      EXPECT_EQ(m.read(with_prefix(""), Revision(line - 1)), "compacted");
+      EXPECT_EQ(changes_from(m, line - 1), Lines{"compacted"});
+      EXPECT_EQ(m.state()
+                    .range({.range = with_prefix(""), .revision = Revision(line - 1)})
+                    .error()
+                    .revision,
+                Revision(line));
+    }
+    EXPECT_EQ(m.state().compacted(), Revision(line));
+    EXPECT_EQ(m.read(with_prefix("")), "a=3 b=2 c=1");
+  }
+}
+
+TEST(Compaction, PreviousValueOfTheFirstKeptChange_IsThere) {
+  Machine m;
+  make_history(m);
+  m.apply(compact(4));
+  EXPECT_EQ(m.state().record_at("a", Revision(3))->value, "2");
+  EXPECT_EQ(m.state().record_at("b", Revision(3))->value, "1");
+  EXPECT_EQ(m.state().record_at("c", Revision(3)), std::nullopt);
+  EXPECT_EQ(m.state().record_at("a", Revision(2)), std::nullopt);
+}
+
+// Exactly what the tables' description says is there, and nothing else.
+TEST(Compaction, LeavesNothingBehind) {
+  Machine m;
+  make_history(m);
+  m.write(erase(single("c")));  // 6
+  m.apply(compact(6));
+  EXPECT_EQ(m.tables().size(Table::kChanges), 1u);
+  EXPECT_EQ(m.tables().size(Table::kBases), 1u) << "c, as it was before it was deleted";
+  EXPECT_EQ(m.tables().size(Table::kKeys), 3u) << "a, b, and the tombstone of c";
+  m.write(put("a", "4"));  // 7
+  EXPECT_EQ(m.tables().size(Table::kBases), 2u);
+  m.apply(compact(7));
+  EXPECT_EQ(m.tables().size(Table::kChanges), 1u);
+  EXPECT_EQ(m.tables().size(Table::kBases), 1u) << "a, as it was before";
+  EXPECT_EQ(m.tables().size(Table::kKeys), 2u);
+  m.write_all({put("d", "1"), erase(single("d"))});  // 8, 9
+  m.write(put("b", "9"));                            // 10
+  m.apply(compact(10));
+  EXPECT_EQ(m.tables().size(Table::kChanges), 1u);
+  EXPECT_EQ(m.tables().size(Table::kBases), 1u);
+  EXPECT_EQ(m.tables().size(Table::kKeys), 2u);
+}
+
+TEST(Compaction, OfTheFutureOrThePast_DoesNothing) {
+  Machine m;
+  make_history(m);
+  m.observer().take();
+  m.apply(compact(6));
+  m.apply(compact(0));
+  EXPECT_EQ(m.state().compacted(), Revision(0));
+  m.apply(compact(3));
+  m.apply(compact(3));
+  m.apply(compact(2));
+  EXPECT_EQ(m.state().compacted(), Revision(3));
+  EXPECT_EQ(m.observer().take(), Lines{"compacted 3"});
+}
+
+TEST(Compaction, DeletedKeyThatComesBack_HasNoPast) {
+  Machine m;
+  m.write_all({put("a", "1"), erase(single("a")), put("b", "1")});
+  m.apply(compact(3));
+  EXPECT_EQ(m.tables().size(Table::kKeys), 1u);
+  m.write_all({put("a", "2"), put("a", "3")});
+  EXPECT_EQ(m.read(with_prefix(""), Revision(3)), "b=1");
+  EXPECT_EQ(m.read(with_prefix(""), Revision(4)), "a=2 b=1");
+}
+
+TEST(Compaction, OfManyChanges_GoesThroughInOneEntry) {
+  Machine m;
+  for (int i = 0; i < 2000; ++i) m.write(put(fmt::format("k{}", i % 7), std::string(2000, 'x')));
+  m.apply(compact(2000));
+  EXPECT_EQ(m.tables().size(Table::kChanges), 1u);
+  EXPECT_EQ(m.tables().size(Table::kBases), 1u);
+  EXPECT_EQ(m.tables().size(Table::kKeys), 7u);
+}
+
+}  // namespace
+}  // namespace coord::service

@@ -30,7 +30,7 @@ struct TransportOptions {
   ClusterId cluster;
   MemberId self;
   // HOST:PORT of every other member.
-  std::map<MemberId, std::string> peers;
+  std::map<MemberId, std::string> peers = {};
   Duration silence_timeout = milliseconds(1000);
   Duration redial_min = milliseconds(20);
   Duration redial_max = milliseconds(500);

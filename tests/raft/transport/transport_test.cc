@@ -1,0 +1,308 @@
+// Two members' transports on one loop, over loopback: order, hints, redialling, refusals, bounds.
+#include "raft/transport/transport.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "raft/base/prng.h"
+#include "schema/rpc/connection.h"
+#include "schema/rpc/loop.h"
+#include "schema/rpc/network.h"
+#include "schema/rpc/server.h"
+#include "schema/rpc/task.h"
+
+namespace coord::raft {
+namespace {
+
+constexpr ClusterId kCluster(77);
+
+// Listens on a port of its own, which it keeps when it is stopped and started again.
+class Member {
+ public:
+  Member(rpc::Loop& loop, MemberId self, ClusterId cluster = kCluster)
+      : loop_(loop), self_(self), cluster_(cluster) {
+    auto listener = rpc::listen(loop_, "127.0.0.1:0");
+    port = listener->port;
+    receiver_ = kj::mv(listener->receiver);
+  }
+
+  void start(std::map<MemberId, std::uint16_t> peers) {
+    peers_ = peers;
+    TransportOptions options{.cluster = cluster_, .self = self_};
+    for (const auto& [member, port] : peers) {
+      options.peers[member] = "127.0.0.1:" + std::to_string(port);
+    }
+    options.silence_timeout = milliseconds(300);
+    options.redial_min = milliseconds(5);
+    options.redial_max = milliseconds(20);
+    Transport::Handlers handlers;
+    handlers.receive = [this](Message message) { received.push_back(std::move(message)); };
+    handlers.closed = [this](MemberId member) { closed.push_back(member); };
+    handlers.unreachable = [this](MemberId member) { unreachable.push_back(member); };
+    handlers.trouble = [this](MemberId, const Error& error) { trouble.push_back(error); };
+    handlers.service = [this]() -> capnp::Capability::Client {
+      if (service != nullptr) return *service;
+      return nullptr;
+    };
+    transport.emplace(loop_, loop_.network(), loop_.timer(), options, handlers);
+    if (receiver_.get() == nullptr) {
+      receiver_ = rpc::listen(loop_, "127.0.0.1:" + std::to_string(port)).value().receiver;
+    }
+    listening_ = transport->listen(kj::mv(receiver_)).eagerlyEvaluate(nullptr);
+  }
+  void stop() {
+    listening_ = nullptr;
+    transport.reset();
+  }
+  void restart() {
+    stop();
+    start(peers_);
+  }
+
+  std::optional<Transport> transport;
+  std::uint16_t port = 0;
+  std::vector<Message> received;
+  std::vector<MemberId> closed;
+  std::vector<MemberId> unreachable;
+  std::vector<Error> trouble;
+  capnp::Capability::Client* service = nullptr;
+
+ private:
+  rpc::Loop& loop_;
+  MemberId self_;
+  ClusterId cluster_;
+  std::map<MemberId, std::uint16_t> peers_;
+  kj::Own<kj::ConnectionReceiver> receiver_;
+  kj::Promise<void> listening_ = nullptr;
+};
+
+constexpr MemberId kA(1);
+constexpr MemberId kB(2);
+
+class TransportTest : public testing::Test {
+ protected:
+  ~TransportTest() noexcept override {}
+
+  void start() {
+    a_.start({{kB, b_.port}});
+    b_.start({{kA, a_.port}});
+    ASSERT_TRUE(eventually([&] { return connected(); }));
+  }
+  bool connected() { return a_.transport->connected(kB) && b_.transport->connected(kA); }
+  void let_pass(Duration time) {
+    loop_.timer().afterDelay(time.count() * kj::NANOSECONDS).wait(loop_.wait_scope());
+  }
+  template <class Condition>
+  bool eventually(Condition condition) {
+    for (int i = 0; i < 5000 && !condition(); ++i) let_pass(milliseconds(1));
+    return condition();
+  }
+  static Message beat(std::uint64_t round) {
+    return {.cluster = kCluster,
+            .from = kA,
+            .to = kB,
+            .term = Term(1),
+            .body = Heartbeat{.commit = {}, .round = Round(round), .held_by_all = {}}};
+  }
+  static Message append(std::uint64_t index, std::size_t bytes) {
+    Bytes payload =
+        Bytes::make(bytes, [](auto target) { memset(target.data(), 'p', target.size()); });
+    return {.cluster = kCluster,
+            .from = kA,
+            .to = kB,
+            .term = Term(1),
+            .body = AppendRequest{.previous = {.term = Term(1), .index = Index(index - 1)},
+                                  .commit = {},
+                                  .round = {},
+                                  .entries = {{.id = {.term = Term(1), .index = Index(index)},
+                                               .type = EntryType::kCommand,
+                                               .payload = std::move(payload)}}}};
+  }
+
+  rpc::Loop loop_;
+  Member a_{loop_, kA};
+  Member b_{loop_, kB};
+};
+
+TEST_F(TransportTest, Messages_ArriveInOrder) {
+  start();
+  std::uint64_t round = 0;
+  for (int turn = 0; turn < 100; ++turn) {
+    std::vector<Message> batch;
+    for (int i = 0; i < turn % 5; ++i) batch.push_back(beat(++round));
+    a_.transport->send(std::move(batch));
+    if (turn % 3 == 0) let_pass(microseconds(100));
+  }
+  ASSERT_TRUE(eventually([&] { return b_.received.size() == round; }));
+  for (std::uint64_t i = 0; i < round; ++i) {
+    EXPECT_EQ(std::get<Heartbeat>(b_.received[i].body).round, Round(i + 1));
+  }
+  EXPECT_TRUE(a_.unreachable.empty());
+}
+
+TEST_F(TransportTest, LargeAppends_ArriveWhole_AndAreCutIntoCalls) {
+  start();
+  std::vector<Message> batch;
+  for (std::uint64_t i = 1; i <= 5; ++i) batch.push_back(append(i + 1, limits::kEntryBytesMax));
+  a_.transport->send(std::move(batch));
+  ASSERT_TRUE(eventually([&] { return b_.received.size() == 5; }));
+  for (std::uint64_t i = 0; i < 5; ++i) {
+    const auto& entries = std::get<AppendRequest>(b_.received[i].body).entries;
+    ASSERT_EQ(entries.size(), 1u);
+    EXPECT_EQ(entries[0].payload.size(), limits::kEntryBytesMax);
+    EXPECT_EQ(entries[0].payload.view().back(), 'p');
+  }
+}
+
+TEST_F(TransportTest, PeerThatStops_IsToldAtOnce_AndReachedAgainWhenItIsBack) {
+  start();
+  EXPECT_TRUE(a_.closed.empty());
+  b_.stop();
+  ASSERT_TRUE(eventually([&] { return !a_.transport->connected(kB); }));
+  // Both directions: the connection that A dialled, and the one that B had.
+  ASSERT_TRUE(eventually([&] { return a_.closed == std::vector<MemberId>({kB, kB}); }));
+  a_.transport->send({beat(1)});
+  ASSERT_TRUE(eventually([&] { return !a_.unreachable.empty(); }));
+
+  b_.restart();
+  ASSERT_TRUE(eventually([&] { return connected(); }));
+  a_.transport->send({beat(2)});
+  ASSERT_TRUE(eventually([&] { return b_.received.size() == 1; }));
+  EXPECT_EQ(std::get<Heartbeat>(b_.received[0].body).round, Round(2));
+}
+
+TEST_F(TransportTest, StoppingOurselves_IsNoHint) {
+  start();
+  b_.stop();
+  let_pass(milliseconds(20));
+  EXPECT_TRUE(b_.closed.empty());
+}
+
+TEST_F(TransportTest, OtherCluster_IsRefused_AndSaysSo) {
+  Member stranger(loop_, kB, ClusterId(78));
+  a_.start({{kB, stranger.port}});
+  stranger.start({{kA, a_.port}});
+  ASSERT_TRUE(eventually([&] { return !a_.trouble.empty() && !stranger.trouble.empty(); }));
+  EXPECT_EQ(a_.trouble[0].code, ErrorCode::kWrongCluster);
+  EXPECT_EQ(stranger.trouble[0].code, ErrorCode::kWrongCluster);
+  EXPECT_FALSE(a_.transport->connected(kB));
+  EXPECT_TRUE(a_.closed.empty());
+}
+
+TEST_F(TransportTest, WrongOrUnknownMember_IsRefused) {
+  Member c(loop_, MemberId(3));
+  a_.start({{MemberId(9), b_.port}});  // B is not member 9
+  b_.start({{kA, a_.port}});
+  c.start({{kB, b_.port}});  // B does not know member 3
+  ASSERT_TRUE(eventually([&] { return !a_.trouble.empty() && !c.trouble.empty(); }));
+  EXPECT_EQ(a_.trouble[0].code, ErrorCode::kWrongMember);
+  EXPECT_EQ(c.trouble[0].code, ErrorCode::kWrongMember);
+}
+
+TEST_F(TransportTest, MessageThatNamesAnother_IsRefused_AndNotPassedOn) {
+  start();
+  Message forged = beat(1);
+  forged.from = MemberId(3);
+  a_.transport->send({std::move(forged)});
+  ASSERT_TRUE(eventually([&] { return !b_.trouble.empty() && !a_.unreachable.empty(); }));
+  EXPECT_TRUE(b_.received.empty());
+  a_.transport->send({beat(2)});
+  ASSERT_TRUE(eventually([&] { return b_.received.size() == 1; }));
+}
+
+// A listener that accepts, greets as member B should, and then never answers anything.
+class Mute final : public schema::Peer::Server {
+ public:
+  class Session final : public schema::PeerSession::Server {
+   protected:
+    kj::Promise<void> deliver(DeliverContext context) override {
+      context.allowCancellation();
+      return kj::NEVER_DONE;
+    }
+  };
+
+ protected:
+  kj::Promise<void> greet(GreetContext context) override {
+    context.getResults().setSession(kj::heap<Session>());
+    return kj::READY_NOW;
+  }
+};
+
+TEST_F(TransportTest, PeerThatDoesNotAnswer_HoldsABoundedAmount_AndIsDialledAgain) {
+  auto listener = rpc::listen(loop_, "127.0.0.1:0");
+  rpc::Server server(loop_.timer(), [](rpc::Server::Peer) { return kj::heap<Mute>(); },
+                     {.greeting_timeout = Duration::zero()});
+  auto listening = server.listen(kj::mv(listener->receiver)).eagerlyEvaluate(nullptr);
+  a_.start({{kB, listener->port}});
+  ASSERT_TRUE(eventually([&] { return a_.transport->connected(kB); }));
+  const auto accepted = server.stats().accepted;
+
+  std::size_t sent = 0;
+  while (a_.unreachable.empty() && sent < 4 * limits::kInflightBytesMax) {
+    a_.transport->send({append(2, limits::kMiB)});
+    sent += limits::kMiB;
+    loop_.wait_scope().poll();
+  }
+  EXPECT_GT(sent, limits::kInflightBytesMax);
+  EXPECT_LT(sent, 3 * limits::kInflightBytesMax) << "what is outstanding has no bound";
+  ASSERT_TRUE(eventually([&] { return server.stats().accepted > accepted; }));
+  EXPECT_TRUE(a_.closed.empty()) << "we closed it ourselves";
+}
+
+TEST_F(TransportTest, IdleConnection_IsNotTakenForASilentOne) {
+  start();
+  let_pass(milliseconds(800));
+  EXPECT_TRUE(connected());
+  EXPECT_TRUE(a_.closed.empty());
+}
+
+class Ping final : public schema::Peer::Server {
+ protected:
+  kj::Promise<void> greet(GreetContext context) override {
+    context.getResults().setFailure("pong");
+    return kj::READY_NOW;
+  }
+};
+
+TEST_F(TransportTest, Service_IsReachedThroughTheConnection_AndBreaksWithIt) {
+  capnp::Capability::Client ping = schema::Peer::Client(kj::heap<Ping>());
+  b_.service = &ping;
+  start();
+  KJ_IF_MAYBE (service, a_.transport->service_of(kB)) {
+    auto peer = service->castAs<schema::Peer>();
+    auto pong = peer.greetRequest().send().wait(loop_.wait_scope());
+    EXPECT_EQ(pong.getFailure(), "pong");
+    b_.stop();
+    EXPECT_THROW(peer.greetRequest().send().wait(loop_.wait_scope()), kj::Exception);
+  } else {
+    FAIL() << "no service";
+  }
+  ASSERT_TRUE(eventually([&] { return a_.transport->service_of(kB) == nullptr; }));
+  EXPECT_TRUE(a_.transport->service_of(MemberId(9)) == nullptr);
+}
+
+TEST_F(TransportTest, RandomBytes_LeaveThePortServing) {
+  start();
+  const char* wanted = ::getenv("COORD_JUNK_CONNECTIONS");
+  const int count = wanted != nullptr ? atoi(wanted) : 20'000;
+  auto address = loop_.network().parseAddress("127.0.0.1", b_.port).wait(loop_.wait_scope());
+  Prng random(3);
+  for (int i = 0; i < count; ++i) {
+    std::string junk(random.below(100), '\0');
+    for (char& c : junk) c = static_cast<char>(random.chance(1, 2) ? 0 : random.next());
+    auto stream = address->connect().wait(loop_.wait_scope());
+    stream->write(junk.data(), junk.size()).wait(loop_.wait_scope());
+    if (i % 1000 == 0) a_.transport->send({beat(i + 1)});
+  }
+  const auto beats = static_cast<std::size_t>((count + 999) / 1000);
+  ASSERT_TRUE(eventually([&] { return b_.received.size() == beats; }));
+  EXPECT_TRUE(connected());
+  EXPECT_TRUE(a_.closed.empty());
+}
+
+}  // namespace
+}  // namespace coord::raft

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "service/api/member_calls.h"
-#include "service/api/services.h"
 
 namespace coord::service {
 
@@ -16,19 +15,23 @@ bool same(const MemberRecord& a, const MemberRecord& b) {
 
 Api::Api(ApiOptions options, ApiDependencies dependencies)
     : context_(std::make_unique<Context>(std::move(options), std::move(dependencies))),
-      client_door_(make_client_door(*context_)),
+      services_(make_services(*context_)),
       member_door_(make_member_door(*context_)) {
   context_->deps.applier.after_apply([context = context_.get()] { context->locks.after_apply(); });
 }
 
 Api::~Api() = default;
 
-schema::Coord::Client Api::client_door() {
-  return client_door_;
+schema::Coord::Client Api::client_door(std::function<void()> logged_in) {
+  return make_client_door(*context_, services_, std::move(logged_in));
 }
 
 capnp::Capability::Client Api::member_door() {
   return member_door_;
+}
+
+void Api::fill(schema::Header::Builder header) const {
+  context_->fill(header);
 }
 
 void Api::on_fact(const raft::Fact& fact) {

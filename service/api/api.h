@@ -5,10 +5,12 @@
 
 #include <kj/async.h>
 
+#include <functional>
 #include <memory>
 
 #include "schema/coord.capnp.h"
 #include "service/api/context.h"
+#include "service/api/services.h"
 
 namespace coord::service {
 
@@ -19,10 +21,14 @@ class Api {
   Api(const Api&) = delete;
   Api& operator=(const Api&) = delete;
 
-  // The bootstrap capability of the client port: a Coord.
-  schema::Coord::Client client_door();
+  // The bootstrap capability of a client's connection; `logged_in` is called when it has made
+  // itself known.
+  schema::Coord::Client client_door(std::function<void()> logged_in);
   // What other members forward to: a Forward.
   capnp::Capability::Client member_door();
+
+  // The header of an answer, as of now.
+  void fill(schema::Header::Builder header) const;
 
   // To be told of every fact of the node, and of every lock that changes.
   void on_fact(const raft::Fact& fact);
@@ -39,7 +45,7 @@ class Api {
 
  private:
   std::unique_ptr<Context> context_;
-  schema::Coord::Client client_door_;
+  Services services_;
   capnp::Capability::Client member_door_;
 };
 

@@ -16,6 +16,7 @@ rpc::Task<Status> publish_here(Context& api, schema::MemberInfo::Reader member, 
   auto committed = api.deps.applier.commit(std::move(command), deadline);
   const auto applied = co_await kj::mv(committed);
   if (!applied) co_return applied.error();
+  if (applied->failure) co_return *applied->failure;
   co_return Status::success();
 }
 

@@ -7,7 +7,7 @@
 #include "service/api/lease_calls.h"
 #include "service/api/lock_calls.h"
 #include "service/api/member_calls.h"
-#include "service/api/watch_calls.h"
+#include "service/watch/watch_hub.h"
 
 namespace coord::service {
 
@@ -20,15 +20,6 @@ class KvService final : public schema::Kv::Server {
     return serve_write(api_, call, Passing::kAllowed);
   }
   kj::Promise<void> read(ReadContext call) override { return serve_read(api_, call); }
-
- private:
-  Context& api_;
-};
-
-class WatchService final : public schema::Watch::Server {
- public:
-  explicit WatchService(Context& api) : api_(api) {}
-  kj::Promise<void> watch(WatchContext call) override { return serve_watch(api_, call); }
 
  private:
   Context& api_;
@@ -104,42 +95,40 @@ class ForwardService final : public schema::Forward::Server {
   Context& api_;
 };
 
-// One of each for all clients: the services keep nothing about who calls them.
 class Reception final : public schema::Coord::Server {
  public:
-  explicit Reception(Context& api)
-      : api_(api),
-        kv_(kj::heap<KvService>(api)),
-        watch_(kj::heap<WatchService>(api)),
-        lease_(kj::heap<LeaseService>(api)),
-        lock_(kj::heap<LockService>(api)),
-        cluster_(kj::heap<ClusterService>(api)) {}
+  Reception(Context& api, Services& services, std::function<void()> logged_in)
+      : api_(api), services_(services), logged_in_(std::move(logged_in)) {}
 
   kj::Promise<void> login(LoginContext call) override {
     auto out = call.getResults();
     api_.fill(out.initHeader());
     auto services = out.initServices();
-    services.setKv(kv_);
-    services.setWatch(watch_);
-    services.setLease(lease_);
-    services.setLock(lock_);
-    services.setCluster(cluster_);
+    services.setKv(services_.kv);
+    services.setWatch(services_.watch);
+    services.setLease(services_.lease);
+    services.setLock(services_.lock);
+    services.setCluster(services_.cluster);
+    logged_in_();
     return kj::READY_NOW;
   }
 
  private:
   Context& api_;
-  schema::Kv::Client kv_;
-  schema::Watch::Client watch_;
-  schema::Lease::Client lease_;
-  schema::Lock::Client lock_;
-  schema::Cluster::Client cluster_;
+  Services& services_;
+  std::function<void()> logged_in_;
 };
 
 }  // namespace
 
-schema::Coord::Client make_client_door(Context& api) {
-  return kj::heap<Reception>(api);
+Services make_services(Context& api) {
+  return {kj::heap<KvService>(api), api.deps.watches.service(), kj::heap<LeaseService>(api),
+          kj::heap<LockService>(api), kj::heap<ClusterService>(api)};
+}
+
+schema::Coord::Client make_client_door(Context& api, Services& services,
+                                       std::function<void()> logged_in) {
+  return kj::heap<Reception>(api, services, std::move(logged_in));
 }
 
 schema::Forward::Client make_member_door(Context& api) {

@@ -185,8 +185,7 @@ Status Door::check_delete(schema::Delete::Reader remove) const {
   const auto range = remove.getRange();
   RETURN_IF_FAILED(check_range(range));
   // A wider range passes over the reserved keys; one that can mean nothing else is an error.
-  if ((range.isSingle() || range.isPrefix()) &&
-      view(range.getBegin()).starts_with(kReservedPrefix)) {
+  if (is_reserved(decode(range))) {
     return make_error(ErrorCode::kReservedKey, "keys under {} can only be read", kReservedPrefix);
   }
   return ok();

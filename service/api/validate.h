@@ -12,11 +12,9 @@
 #include "raft/base/result.h"
 #include "schema/coord.capnp.h"
 #include "service/api/request_limits.h"
+#include "service/state/reserved.h"
 
 namespace coord::service {
-
-// Keys that start so are the state machine's own: they can be read and watched, not written.
-inline constexpr std::string_view kReservedPrefix = "_coord/";
 
 class Door {
  public:

@@ -90,6 +90,7 @@ rpc::Task<Status> write_here(Context& api, WriteCall call, Instant deadline) {
   auto committed = api.deps.applier.commit(std::move(command), deadline);
   const auto applied = co_await kj::mv(committed);
   if (!applied) co_return applied.error();
+  if (applied->failure) co_return *applied->failure;
   answer(api, call, *sorted, applied->writes);
   co_return Status::success();
 }

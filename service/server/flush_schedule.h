@@ -1,0 +1,44 @@
+// When the state is written to disk: once what was applied since has grown large or old.
+//
+// Loop thread.
+#pragma once
+
+#include <optional>
+
+#include "raft/node/node.h"
+#include "service/state/state.h"
+#include "service/store/store.h"
+
+namespace coord::service {
+
+struct FlushOptions {
+  std::size_t bytes = limits::kOverlayBytesMax;
+  Duration age = seconds(2);
+  // Entries that change nothing have to be flushed too some time, or the log could never be cut.
+  std::uint64_t entries = 100'000;
+  // A state that is so far behind with its flushes takes no writes until it has caught up.
+  std::size_t overload_bytes = 4 * limits::kOverlayBytesMax;
+};
+
+class FlushSchedule {
+ public:
+  FlushSchedule(State& state, Store& store, raft::Node& node, FlushOptions options = {});
+
+  // Looks whether it is time; cheap.
+  void look(Instant now);
+  bool overloaded() const { return store_.overlay_bytes() > options_.overload_bytes; }
+
+ private:
+  bool due(Instant now);
+  void flush();
+
+  State& state_;
+  Store& store_;
+  raft::Node& node_;
+  FlushOptions options_;
+  // Since when there is something to flush.
+  std::optional<Instant> dirty_since_;
+  Index flushed_;
+};
+
+}  // namespace coord::service

@@ -1,0 +1,258 @@
+#include "service/server/member.h"
+
+#include <kj/debug.h>
+#include <spdlog/spdlog.h>
+
+#include <random>
+#include <utility>
+#include <variant>
+
+#include "service/server/logging.h"
+
+namespace coord::service {
+
+namespace {
+
+constexpr milliseconds kHouseInterval{200};
+constexpr milliseconds kPublishAgain{1000};
+// A turn of the loop that took so long is worth a line.
+constexpr milliseconds kStallToReport{100};
+
+std::uint64_t wall_ms() {
+  const auto since = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<milliseconds>(since).count());
+}
+
+std::uint64_t random_seed() {
+  std::random_device device;
+  return (std::uint64_t{device()} << 32) | device();
+}
+
+std::uint64_t bytes_in(const std::filesystem::path& directory) {
+  std::uint64_t bytes = 0;
+  std::error_code error;
+  for (const auto& file : std::filesystem::directory_iterator(directory, error)) {
+    const auto size = file.file_size(error);
+    if (!error) bytes += size;
+  }
+  return bytes;
+}
+
+kj::Promise<void> keep_listening(kj::Promise<void> listening, const char* to_whom) {
+  return listening.eagerlyEvaluate([to_whom](kj::Exception&& error) {
+    spdlog::error("nothing listens for {} any more: {}", to_whom, error.getDescription().cStr());
+  });
+}
+
+// A leader speaks so, and nobody else.
+bool is_leaders(const raft::Message& message) {
+  return std::holds_alternative<raft::AppendRequest>(message.body) ||
+         std::holds_alternative<raft::Heartbeat>(message.body);
+}
+
+}  // namespace
+
+Member::Member(rpc::Loop& loop, const ServerConfig& config, MemberParts parts)
+    : loop_(loop),
+      config_(config),
+      self_(config.member_id(config.name)),
+      started_(loop.now()),
+      log_directory_(std::move(parts.log_directory)),
+      files_(std::move(parts.files)),
+      store_(std::move(parts.store)),
+      observers_(std::move(parts.observers)),
+      state_(std::move(parts.state)),
+      applier_(std::make_unique<Applier>(*state_, clock())),
+      alarm_(loop.timer()),
+      peers_listening_(kj::READY_NOW),
+      clients_listening_(kj::READY_NOW),
+      publishing_task_(kj::READY_NOW),
+      house_(kj::READY_NOW) {
+  log_ = std::make_unique<raft::WriterLog>(
+      std::move(parts.log), [this](std::function<void()> work) { loop_.post(std::move(work)); },
+      [](Error error) { die(error); });
+  node_ = std::make_unique<raft::Node>(
+      core_options(), std::move(parts.restored),
+      raft::Node::Dependencies{.log = *log_,
+                               .peers = links_,
+                               .state_machine = *applier_,
+                               .observer = *observers_,
+                               .clock = [] { return rpc::Loop::clock(); }},
+      loop_.now());
+  log_->attach(*node_);
+  applier_->attach(*node_);
+  flushes_ = std::make_unique<FlushSchedule>(*state_, *store_, *node_);
+  applier_->after_apply([this] { flushes_->look(loop_.now()); });
+
+  lease_source_ = std::make_unique<StateLeaseSource>(*state_);
+  leases_ = std::make_unique<LeaseKeeper>(*lease_source_, *applier_, loop_.timer(), wall_ms);
+  watch_source_ = std::make_unique<StateWatchSource>(*state_);
+  watches_ =
+      std::make_unique<WatchHub>(*watch_source_, loop_.timer(),
+                                 [this](schema::Header::Builder header) { api_->fill(header); });
+  api_ = std::make_unique<Api>(api_options(), api_dependencies());
+  observers_->attach(*api_, *leases_, *watches_);
+
+  transport_ = std::make_unique<raft::Transport>(loop_, loop_.network(), loop_.timer(),
+                                                 transport_options(), transport_handlers());
+  links_.attach(transport_.get());
+  peers_listening_ = keep_listening(transport_->listen(kj::mv(parts.peers)), "members");
+  clients_ = std::make_unique<rpc::Server>(loop_.timer(), [this](rpc::Server::Peer peer) {
+    return api_->client_door([peer = std::move(peer)] { peer.greeted(); });
+  });
+  clients_listening_ = keep_listening(clients_->listen(kj::mv(parts.clients)), "clients");
+  hook_ = loop_.on_turn_end([this] { end_turn(); });
+  house_ = keep_house();
+}
+
+Member::~Member() {
+  hook_.reset();
+  links_.attach(nullptr);
+  log_->stop();
+}
+
+void Member::shut_down() {
+  clients_listening_ = kj::READY_NOW;
+  watches_->shut_down();
+  leases_->shut_down();
+  api_->shut_down();
+}
+
+Clock Member::clock() const {
+  return {loop_.timer(), [&loop = loop_] { return loop.now(); }, wall_ms};
+}
+
+raft::CoreOptions Member::core_options() const {
+  raft::CoreOptions options;
+  options.cluster = config_.cluster_id();
+  options.self = self_;
+  options.heartbeat_interval = config_.heartbeat;
+  options.election_timeout_min = config_.election;
+  options.election_timeout_max = 2 * config_.election;
+  options.seed = random_seed();
+  return options;
+}
+
+raft::TransportOptions Member::transport_options() const {
+  raft::TransportOptions options;
+  options.cluster = config_.cluster_id();
+  options.self = self_;
+  for (const auto& [name, address] : config_.initial_cluster) {
+    const MemberId id = config_.member_id(name);
+    if (id != self_) options.peers.emplace(id, address);
+  }
+  options.silence_timeout = 2 * config_.election;
+  options.seed = random_seed();
+  return options;
+}
+
+raft::Transport::Handlers Member::transport_handlers() {
+  return {.receive = [this](raft::Message message) { receive(std::move(message)); },
+          .closed = [this](MemberId peer) { node_->peer_closed(peer); },
+          .unreachable = [this](MemberId peer) { node_->peer_unreachable(peer); },
+          .service = [this] { return api_->member_door(); },
+          .trouble = [this](MemberId peer,
+                            const Error& error) { trouble_.report(loop_.now(), peer, error); }};
+}
+
+ApiOptions Member::api_options() const {
+  ApiOptions options;
+  options.cluster = config_.cluster_id();
+  options.self = self_;
+  // An election that succeeds does so within a few timeouts; without one by then there is no
+  // quorum.
+  options.leader_patience = 4 * config_.election + seconds(1);
+  options.seed = random_seed();
+  for (const auto& [name, address] : config_.initial_cluster) {
+    MemberRecord record;
+    record.id = config_.member_id(name);
+    record.name = name;
+    record.peer_address = address;
+    options.members.emplace(record.id, std::move(record));
+  }
+  return options;
+}
+
+ApiDependencies Member::api_dependencies() {
+  return {.node = *node_,
+          .state = *state_,
+          .applier = *applier_,
+          .leases = *leases_,
+          .watches = *watches_,
+          .clock = clock(),
+          .peer_service = [this](MemberId peer) { return transport_->service_of(peer); },
+          .refuse_writes = [this]() -> std::optional<Error> {
+            if (!flushes_->overloaded()) return std::nullopt;
+            Error error = make_error(ErrorCode::kOverloaded,
+                                     "the disk is too slow: too much waits to be written to it");
+            error.retry_after = milliseconds(100);
+            return error;
+          },
+          .stats = [this] { return stats(); }};
+}
+
+void Member::receive(raft::Message message) {
+  const MemberId from = message.from;
+  const Term term = message.term;
+  const bool leaders = is_leaders(message);
+  node_->receive(std::move(message));
+  if (leaders && node_->leader() == from && node_->term() == term) {
+    api_->heard_from_leader(loop_.now());
+  }
+}
+
+void Member::end_turn() {
+  const Instant now = loop_.now();
+  node_->pump(now);
+  alarm_.set(now, node_->deadline());
+}
+
+rpc::Task<void> Member::keep_house() {
+  for (;;) {
+    co_await loop_.timer().afterDelay(kHouseInterval.count() * kj::MILLISECONDS);
+    const Duration longest = loop_.take_stats().longest_turn;
+    stalls_.note(loop_.now(), longest);
+    if (longest >= kStallToReport) {
+      spdlog::warn("the loop stood still for {} ms",
+                   std::chrono::duration_cast<milliseconds>(longest).count());
+    }
+    log_bytes_ = bytes_in(log_directory_);
+    flushes_->look(loop_.now());
+    if (!publishing_) publishing_task_ = publish_self();
+  }
+}
+
+MemberRecord Member::own_record() const {
+  MemberRecord record;
+  record.id = self_;
+  record.name = config_.name;
+  record.peer_address = config_.advertise_peer;
+  record.client_address = config_.advertise_client;
+  return record;
+}
+
+rpc::Task<void> Member::publish_self() {
+  if (node_->leader().is_zero()) co_return;
+  publishing_ = true;
+  auto publishing = api_->publish_self(own_record());
+  const Status status = co_await kj::mv(publishing);
+  if (!status.ok()) {
+    spdlog::debug("could not publish this member's addresses: {}", status.error().message);
+    co_await loop_.timer().afterDelay(kPublishAgain.count() * kj::MILLISECONDS);
+  }
+  publishing_ = false;
+}
+
+ServerStats Member::stats() const {
+  ServerStats stats;
+  stats.version = version_text();
+  stats.uptime = std::chrono::duration_cast<milliseconds>(loop_.now() - started_);
+  stats.log_bytes = log_bytes_;
+  stats.state_bytes = store_->stats().disk_bytes;
+  stats.connections = clients_->connections();
+  stats.watches = watches_->stats().watches;
+  stats.loop_stall_max = stalls_.longest();
+  return stats;
+}
+
+}  // namespace coord::service

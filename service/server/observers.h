@@ -1,0 +1,47 @@
+// Passes on what the state and the node tell: made before those who listen, because the state and
+// the node are made before them too.
+//
+// Loop thread.
+#pragma once
+
+#include "raft/node/node.h"
+#include "service/api/api.h"
+#include "service/lease/lease_keeper.h"
+#include "service/state/state.h"
+#include "service/watch/watch_hub.h"
+
+namespace coord::service {
+
+class Observers final : public StateObserver, public raft::NodeObserver {
+ public:
+  // To be called once, before anything is applied.
+  void attach(Api& api, LeaseKeeper& leases, WatchHub& watches) {
+    api_ = &api;
+    leases_ = &leases;
+    watches_ = &watches;
+  }
+
+  void on_changes(Revision revision, std::span<const Change> changes) override {
+    watches_->on_changes(revision, changes);
+  }
+  void on_lease_granted(LeaseId lease, milliseconds ttl) override {
+    leases_->on_lease_granted(lease, ttl);
+  }
+  void on_lease_renewed(LeaseId lease) override { leases_->on_lease_renewed(lease); }
+  void on_lease_ended(LeaseId lease) override { leases_->on_lease_ended(lease); }
+  void on_lock_changed(const LockName& name) override { api_->on_lock_changed(name); }
+  void on_member_published(const MemberRecord&) override {}
+  void on_compacted(Revision) override {}
+
+  void on_fact(const raft::Fact& fact) override {
+    leases_->on_fact(fact);
+    api_->on_fact(fact);
+  }
+
+ private:
+  Api* api_ = nullptr;
+  LeaseKeeper* leases_ = nullptr;
+  WatchHub* watches_ = nullptr;
+};
+
+}  // namespace coord::service

@@ -1,0 +1,113 @@
+#include "service/server/config.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <string>
+#include <vector>
+
+namespace coord::service {
+namespace {
+
+const char* nothing(const char*) {
+  return nullptr;
+}
+
+ServerConfig good(std::vector<std::string> arguments, Environment environment = nothing) {
+  auto parsed = parse_config(std::move(arguments), environment);
+  if (const auto* exit = std::get_if<PrintAndExit>(&parsed)) {
+    ADD_FAILURE() << exit->text;
+    return {};
+  }
+  return std::get<ServerConfig>(parsed);
+}
+
+PrintAndExit refused(std::vector<std::string> arguments, Environment environment = nothing) {
+  auto parsed = parse_config(std::move(arguments), environment);
+  if (std::holds_alternative<ServerConfig>(parsed)) {
+    ADD_FAILURE() << "taken";
+    return {};
+  }
+  return std::get<PrintAndExit>(parsed);
+}
+
+const char* kCluster = "b=127.0.0.1:2,a=127.0.0.1:1,c=127.0.0.1:3";
+
+TEST(Config, WithNoFlagAtAll_IsAClusterOfOneOnLoopback) {
+  const ServerConfig config = good({});
+  EXPECT_EQ(config.listen_client, "127.0.0.1:4701");
+  EXPECT_EQ(config.listen_peer, "127.0.0.1:4702");
+  EXPECT_EQ(config.advertise_client, config.listen_client);
+  EXPECT_EQ(config.initial_cluster.size(), 1u);
+  EXPECT_EQ(config.member_id(config.name), MemberId(1));
+  EXPECT_EQ(config.data_dir, "coord-data/n1");
+}
+
+TEST(Config, OfACluster_NumbersItsMembersTheSameInWhateverOrderTheyAreNamed) {
+  const ServerConfig one = good({"--name", "a", "--initial-cluster", kCluster});
+  const ServerConfig other =
+      good({"--name=b", "--initial-cluster", "c=127.0.0.1:3,b=127.0.0.1:2,a=127.0.0.1:1"});
+  EXPECT_EQ(one.cluster_id(), other.cluster_id());
+  EXPECT_EQ(one.member_id("b"), MemberId(2));
+  EXPECT_EQ(other.member_id("b"), MemberId(2));
+  EXPECT_EQ(other.listen_peer, "127.0.0.1:2");
+  EXPECT_NE(one.cluster_id(), good({}).cluster_id());
+}
+
+TEST(Config, GivenInSeveralPlaces_PrefersFlagsThenEnvironmentThenFile) {
+  const std::string file = testing::TempDir() + "coordd-config-test.ini";
+  std::ofstream(file) << "name = from-file\nlog-level = warn\nheartbeat-ms = 20\n";
+  static std::string path;
+  path = file;
+  const auto environment = [](const char* variable) -> const char* {
+    if (std::string(variable) == "COORD_NAME") return "from-environment";
+    if (std::string(variable) == "COORD_LOG_LEVEL") return "error";
+    if (std::string(variable) == "COORD_CONFIG") return path.c_str();
+    return nullptr;
+  };
+  const ServerConfig config = good({"--name", "from-flag"}, environment);
+  EXPECT_EQ(config.name, "from-flag");
+  EXPECT_EQ(config.log_level, "error");
+  EXPECT_EQ(config.heartbeat, milliseconds(20));
+  std::filesystem::remove(file);
+}
+
+TEST(Config, ThatMakesNoSense_IsOneLineAndAUsageError) {
+  const std::vector<std::vector<std::string>> wrong = {
+      {"--no-such-flag"},
+      {"--name"},
+      {"--name", "a/b"},
+      {"--name", "nobody", "--initial-cluster", kCluster},
+      {"--name", "a", "--initial-cluster", "a"},
+      {"--name", "a", "--initial-cluster", "a=1:1,a=1:2"},
+      {"--name", "a", "--initial-cluster", "a=1:1,b=1:1"},
+      {"--name", "a", "--initial-cluster", "a=127.0.0.1:x"},
+      {"--name", "a", "--initial-cluster", kCluster, "--advertise-peer", "127.0.0.1:9"},
+      {"--listen-client", "127.0.0.1"},
+      {"--listen-client", "127.0.0.1:70000"},
+      {"--listen-client", ":1"},
+      {"--heartbeat-ms", "0"},
+      {"--heartbeat-ms", "soon"},
+      {"--heartbeat-ms", "500", "--election-ms", "1000"},
+      {"--log-level", "loud"},
+      {"--log-format", "xml"},
+      {"--config", "/no/such/file"},
+      {"stray"},
+  };
+  for (const auto& arguments : wrong) {
+    const PrintAndExit exit = refused(arguments);
+    EXPECT_EQ(exit.exit_code, 2) << arguments.back();
+    EXPECT_TRUE(exit.text.starts_with("coordd: ")) << exit.text;
+    EXPECT_EQ(std::count(exit.text.begin(), exit.text.end(), '\n'), 1) << exit.text;
+  }
+}
+
+TEST(Config, AskedForHelpOrVersion_SaysSoAndSucceeds) {
+  EXPECT_EQ(refused({"--help"}).exit_code, 0);
+  EXPECT_NE(refused({"--help"}).text.find("--initial-cluster"), std::string::npos);
+  EXPECT_EQ(refused({"--version"}).exit_code, 0);
+  EXPECT_TRUE(refused({"--version"}).text.starts_with("coordd "));
+}
+
+}  // namespace
+}  // namespace coord::service

@@ -1,0 +1,194 @@
+// The real binary: what it says and how it ends when it cannot serve, and that it ends when told
+// to.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+extern char** environ;
+
+namespace coord::service {
+namespace {
+
+namespace fs = std::filesystem;
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr std::chrono::seconds kPatience{30};
+
+// One coordd, killed at the end if need be.
+class Process {
+ public:
+  explicit Process(std::vector<std::string> arguments) {
+    int pipe_ends[2];
+    if (::pipe2(pipe_ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe");
+    output_ = pipe_ends[0];
+    std::vector<char*> argv{const_cast<char*>(COORDD)};
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, pipe_ends[1], STDERR_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, pipe_ends[1], STDOUT_FILENO);
+    const int error = ::posix_spawn(&pid_, COORDD, &actions, nullptr, argv.data(), environ);
+    posix_spawn_file_actions_destroy(&actions);
+    ::close(pipe_ends[1]);
+    if (error != 0) throw std::runtime_error("spawn");
+  }
+  ~Process() {
+    if (pid_ > 0) ::kill(pid_, SIGKILL);
+    (void)exit_code();
+    ::close(output_);
+  }
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  void signal(int number) { ::kill(pid_, number); }
+
+  // Reads until a line has `text`; the whole output so far, or all of it at the end.
+  std::string until(const std::string& text) {
+    const auto deadline = SteadyClock::now() + kPatience;
+    while (text.empty() || said_.find(text) == std::string::npos) {
+      pollfd ready{output_, POLLIN, 0};
+      if (SteadyClock::now() > deadline || ::poll(&ready, 1, 1000) < 0) break;
+      if (ready.revents == 0) continue;
+      char buffer[4096];
+      const ssize_t size = ::read(output_, buffer, sizeof buffer);
+      if (size <= 0) break;
+      said_.append(buffer, static_cast<std::size_t>(size));
+    }
+    return said_;
+  }
+  std::string to_end() { return until(""); }
+
+  // -1: it did not exit by itself.
+  int exit_code() {
+    if (pid_ <= 0) return code_;
+    int status = 0;
+    ::waitpid(pid_, &status, 0);
+    pid_ = 0;
+    return code_ = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+
+ private:
+  pid_t pid_ = 0;
+  int output_ = -1;
+  int code_ = -1;
+  std::string said_;
+};
+
+class Coordd : public testing::Test {
+ protected:
+  Coordd() {
+    std::string pattern = testing::TempDir() + "coordd-test-XXXXXX";
+    directory_ = ::mkdtemp(pattern.data());
+  }
+  ~Coordd() override { fs::remove_all(directory_); }
+
+  std::vector<std::string> arguments(std::vector<std::string> more = {},
+                                     const std::string& data = "data") const {
+    std::vector<std::string> all{"--data-dir",      (directory_ / data).string(),
+                                 "--listen-client", "127.0.0.1:0",
+                                 "--listen-peer",   "127.0.0.1:0"};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+
+  // Starts it, waits for its end, and sees that it says one line with `text`.
+  void expect_failure(const std::vector<std::string>& arguments, int code,
+                      const std::string& text) {
+    Process process(arguments);
+    const std::string said = process.to_end();
+    EXPECT_EQ(process.exit_code(), code) << said;
+    EXPECT_NE(said.find(text), std::string::npos) << said;
+    EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 1) << said;
+  }
+
+  fs::path directory_;
+};
+
+// The address behind `what` in the line that says what is served.
+std::string address_after(const std::string& said, const std::string& what) {
+  const auto begin = said.find(what) + what.size();
+  return said.substr(begin, said.find(',', begin) - begin);
+}
+
+TEST_F(Coordd, WithAWrongFlag_SaysSoAndExitsWith2) {
+  expect_failure({"--no-such-flag"}, 2, "--no-such-flag");
+  expect_failure({"--name", "x", "--initial-cluster", "a=127.0.0.1:1"}, 2, "no member named 'x'");
+}
+
+TEST_F(Coordd, OnAPortInUse_SaysSoAndExitsWith1) {
+  Process first(arguments());
+  const std::string address = address_after(first.until("serving clients"), "serving clients on ");
+  auto second = arguments({}, "other");
+  second[3] = address;
+  expect_failure(second, 1, address);
+}
+
+TEST_F(Coordd, OnADataDirectoryInUse_SaysSoAndExitsWith1) {
+  Process first(arguments());
+  first.until("serving clients");
+  expect_failure(arguments(), 1, "in use by another process");
+}
+
+TEST_F(Coordd, OnADataDirectoryOfAnother_SaysSoAndExitsWith1) {
+  {
+    Process first(arguments());
+    first.until("serving clients");
+    first.signal(SIGTERM);
+    EXPECT_EQ(first.exit_code(), 0);
+  }
+  expect_failure(arguments({"--name", "n2"}), 1, "belongs to another cluster");
+}
+
+TEST_F(Coordd, WithACorruptLog_SaysSoAndExitsWith1) {
+  {
+    Process first(arguments());
+    first.until("serving clients");
+    first.signal(SIGTERM);
+    EXPECT_EQ(first.exit_code(), 0);
+  }
+  for (const auto& file : fs::directory_iterator(directory_ / "data" / "log")) {
+    std::fstream out(file.path(), std::ios::in | std::ios::out | std::ios::binary);
+    out.seekp(4);
+    out << "this is no header of a segment at all";
+  }
+  Process process(arguments());
+  const std::string said = process.to_end();
+  EXPECT_EQ(process.exit_code(), 1) << said;
+}
+
+TEST_F(Coordd, WithoutTheRightToItsDirectory_SaysSoAndExitsWith1) {
+  std::ofstream(directory_ / "file") << "x";
+  expect_failure(arguments({}, "file/data"), 1, "cannot create the data directory");
+}
+
+TEST_F(Coordd, ToldToEnd_DoesWithinASecondAndStartsAgain) {
+  for (const int signal : {SIGTERM, SIGINT}) {
+    Process process(arguments());
+    process.until("serving clients");
+    const auto told = SteadyClock::now();
+    process.signal(signal);
+    EXPECT_EQ(process.exit_code(), 0) << process.to_end();
+    EXPECT_LT(SteadyClock::now() - told, std::chrono::seconds(1));
+  }
+}
+
+TEST_F(Coordd, LoggingJson_WritesOneObjectALine) {
+  Process process(arguments({"--log-format", "json"}));
+  const std::string said = process.until("serving clients");
+  EXPECT_EQ(said.front(), '{') << said;
+  EXPECT_NE(said.find("\"level\":\"info\""), std::string::npos) << said;
+}
+
+}  // namespace
+}  // namespace coord::service

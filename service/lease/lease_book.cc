@@ -6,6 +6,10 @@
 
 namespace coord::service {
 
+namespace {
+constexpr std::size_t kLeftOversMin = 1024;
+}  // namespace
+
 void LeaseBook::add(LeaseId lease, milliseconds ttl, std::optional<Instant> noted) {
   Note& note = notes_[lease];
   note = Note{.ttl = ttl, .noted = noted};
@@ -101,6 +105,16 @@ void LeaseBook::queue(LeaseId lease, Note& note, Instant at) {
   note.queued = at;
   heap_.push_back({at, lease});
   std::push_heap(heap_.begin(), heap_.end());
+  if (heap_.size() > 2 * notes_.size() + kLeftOversMin) drop_left_overs();
+}
+
+// Leases that come and go long before they are due must not fill the heap.
+void LeaseBook::drop_left_overs() {
+  std::erase_if(heap_, [this](const Due& due) {
+    const auto found = notes_.find(due.lease);
+    return found == notes_.end() || found->second.queued != due.at;
+  });
+  std::make_heap(heap_.begin(), heap_.end());
 }
 
 }  // namespace coord::service

@@ -25,6 +25,8 @@ class LeaseBook {
   void end();
 
   std::size_t size() const { return notes_.size(); }
+  // Memory: a small multiple of the number of leases.
+  std::size_t queued() const { return heap_.size(); }
   std::optional<milliseconds> ttl(LeaseId lease) const;
   // While this member decides; nothing for an unknown lease.
   std::optional<Instant> deadline(LeaseId lease) const;
@@ -63,6 +65,7 @@ class LeaseBook {
 
   Instant deadline_of(const Note& note) const;
   void queue(LeaseId lease, Note& note, Instant at);
+  void drop_left_overs();
 
   std::unordered_map<LeaseId, Note> notes_;
   std::vector<Due> heap_;

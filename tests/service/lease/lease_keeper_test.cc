@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "service/lease/lease_book.h"
 #include "tests/service/lease/harness.h"
 
 namespace coord::service {
@@ -141,7 +142,9 @@ TEST_F(LeaseKeeperTest, EndOfALease_IsProposedOnce_WhileItsFateIsOpen) {
   member.commit_at_once = false;
   grant(1, milliseconds(100));
   time.advance(seconds(4));
-  EXPECT_EQ(member.proposals.size(), 1u);
+  ASSERT_EQ(member.proposals.size(), 1u);
+  member.commit_one();
+  time.advance(milliseconds(100));
   EXPECT_EQ(member.keeper->stats().stalls, 0u) << "waiting for a commit is no stall";
 }
 
@@ -168,6 +171,19 @@ TEST_F(LeaseKeeperTest, RevokedLease_IsForgotten_AndItsIdMayComeAgain) {
   EXPECT_TRUE(member.leases.has(1));
   time.advance(kLate);
   EXPECT_FALSE(member.leases.has(1));
+}
+
+TEST(LeaseBook, LeasesThatComeAndGo_LeaveNoMemoryBehind) {
+  LeaseBook book;
+  book.begin(Instant());
+  book.add(LeaseId(1), seconds(3600), Instant());
+  for (int i = 0; i < 100'000; ++i) {
+    book.add(LeaseId(2), seconds(3600), Instant(milliseconds(i)));
+    book.remove(LeaseId(2));
+  }
+  EXPECT_LT(book.queued(), 2000u);
+  EXPECT_EQ(book.take_due(Instant(seconds(3600)), Instant()), LeaseId(1));
+  EXPECT_EQ(book.take_due(Instant(seconds(9000)), Instant()), std::nullopt);
 }
 
 TEST_F(LeaseKeeperTest, MassExpiry_ComesInBoundedBatches_OneAtATime) {

@@ -210,7 +210,7 @@ TEST_F(LogWriterTest, RealFiles_TakeEverything_ThroughManySegments) {
   constexpr std::uint64_t kCount = 3000;
   constexpr std::size_t kBytes = 700;
   {
-    LogWriter writer(std::move(*Log::open(files, options)), loop_.post(),
+    LogWriter writer(*Log::open(files, options), loop_.post(),
                      {.persisted = [this](Ticket ticket) { persisted_.push_back(ticket); },
                       .failed = [](Error error) { ADD_FAILURE() << error.message; }});
     std::uint64_t index = 0;
@@ -229,7 +229,7 @@ TEST_F(LogWriterTest, RealFiles_TakeEverything_ThroughManySegments) {
     ASSERT_TRUE(loop_.run_until([&] { return first.has_value(); }));
     EXPECT_GT(*first, Index(1));
   }
-  auto log = std::move(*Log::open(files, options));
+  auto log = *Log::open(files, options);
   EXPECT_EQ(log->recovered().last, at(1, kCount));
   EXPECT_EQ(read_all(*log, log->recovered().first_index, Index(kCount), 100'000),
             entries(1, log->recovered().first_index.value(), kCount, kBytes));

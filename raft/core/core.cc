@@ -133,7 +133,7 @@ void Core::Impl::on(const Applied& event) {
 }
 
 void Core::Impl::on(const PeerClosed& event) {
-  if (Progress* peer = peer_of_leader(event.peer)) peer->suspect_loss();
+  if (Progress* peer = peer_of_leader(event.peer)) peer->pause();
   Follower* follower = std::get_if<Follower>(&role_);
   if (follower == nullptr) return;
   // Until the candidate that has this member's vote is heard of as leader, it stands for one.
@@ -147,8 +147,11 @@ void Core::Impl::on(const PeerClosed& event) {
 }
 
 void Core::Impl::on(const PeerUnreachable& event) {
-  if (Progress* peer = peer_of_leader(event.peer)) peer->suspect_loss();
-  if (event.peer == leader()) asked_reads_.forget_asking();
+  if (Progress* peer = peer_of_leader(event.peer)) peer->pause();
+  Follower* follower = std::get_if<Follower>(&role_);
+  if (follower == nullptr || follower->leader != event.peer) return;
+  follower->unreachable = true;
+  asked_reads_.forget_asking();
 }
 
 void Core::Impl::on(const LogCut& event) {

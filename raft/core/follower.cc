@@ -24,6 +24,7 @@ bool Core::Impl::follow(const Message& message) {
     report(LeaderLearned{term(), message.from});
   }
   follower->heard = now_;
+  follower->unreachable = false;
   follower->deadline = draw_election_deadline();
   follower->hurried_tries = 0;
   return true;
@@ -59,7 +60,9 @@ void Core::Impl::on(const Message& message, AppendRequest& request) {
                (entry.id.index > log_.base().index && !log_.matches(entry.id));
       });
   if (conflict != request.entries.end()) {
-    if (conflict->id.index <= commit_) {
+    // Below the base nothing could be compared, so that even the order of terms may be a lie.
+    if (conflict->id.index <= commit_ ||
+        conflict->id.term < log_.term_at(conflict->id.index.prev())) {
       refuse(message, Reason::kMalformed);
       return;
     }

@@ -55,6 +55,7 @@ void Progress::go_back(Index next) {
 void Progress::pause() {
   suspect_loss();
   paused_ = true;
+  append_sent = false;
 }
 
 bool Progress::stalled(Instant now, Duration patience) {

@@ -44,9 +44,10 @@ class Progress {
   bool concerns_present(Index rejected) const;
   // Goes on probing from `next`, which is above match.
   void go_back(Index next);
-  // What was sent may be lost: counts on nothing that is not acknowledged.
+  // Counts on nothing that is not acknowledged; probes from there.
   void suspect_loss() { go_back(probing_ ? next_ : match_.next()); }
-  // Waits for the peer's next sign of life before sending again.
+  // As suspect_loss(), and sends nothing before the peer's next sign of life: to somebody who
+  // cannot be reached, sending at once would only be lost again, at once.
   void pause();
 
   // The peer answers heartbeats: another probe may go.

@@ -76,10 +76,10 @@ void Core::Impl::refuse_reads(Leader& leader) {
 }
 
 void Core::Impl::ask_leader_for_reads() {
-  const MemberId known = leader();
-  if (known.is_zero()) return;
-  if (const std::optional<ReadId> request = asked_reads_.ask(known)) {
-    send(known, term(), ReadIndexRequest{*request});
+  const Follower* follower = std::get_if<Follower>(&role_);
+  if (follower == nullptr || follower->leader.is_zero() || follower->unreachable) return;
+  if (const std::optional<ReadId> request = asked_reads_.ask(follower->leader)) {
+    send(follower->leader, term(), ReadIndexRequest{*request});
   }
 }
 

@@ -21,6 +21,8 @@ struct Follower {
   // When the leader was last heard. Within the minimum election timeout of that, nobody else is
   // helped to leadership (Raft §4.2.3). Forgotten when its connection closes.
   std::optional<Instant> heard;
+  // What was sent to the leader may be lost; nothing is asked of it until it is heard again.
+  bool unreachable = false;
   Instant deadline;
   int hurried_tries = 0;
 };

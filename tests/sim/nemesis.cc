@@ -107,13 +107,16 @@ void World::begin_partition() {
   const auto longest = static_cast<std::uint64_t>(swarm_.partition_max.count());
   schedule_.add(now_ + Duration(static_cast<Duration::rep>(nemesis_dice_.below(longest))),
                 Schedule::Nemesis{Schedule::Nemesis::What::kHeal});
-  // Connections may also break without any process ending.
-  if (nemesis_dice_.chance(1, 2)) return;
-  const Member& peer = anyone(nemesis_dice_);
+}
+
+void World::break_connections() {
+  const Member* peer = leader_or_anyone(nemesis_dice_);
+  if (peer == nullptr) return;
+  tell("connections with {} break", peer->id);
   for (const Member& member : members_) {
-    if (member.id == peer.id || nemesis_dice_.chance(1, 3)) continue;
-    schedule_.add(now_ + exponential(nemesis_dice_, milliseconds(2)),
-                  Schedule::Hint{member.id, member.incarnation, peer.id, /*closed=*/true});
+    if (member.id == peer->id || nemesis_dice_.chance(1, 6)) continue;
+    schedule_.add(now_ + exponential(nemesis_dice_, microseconds(300)),
+                  Schedule::Hint{member.id, member.incarnation, peer->id, /*closed=*/true});
   }
 }
 

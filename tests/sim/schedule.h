@@ -49,7 +49,7 @@ class Schedule {
     std::uint64_t incarnation;
   };
   struct Nemesis {
-    enum class What { kCrash, kPause, kPartition, kHeal, kPropose, kRead } what;
+    enum class What { kCrash, kPause, kPartition, kHeal, kBreak, kPropose, kRead } what;
   };
   struct Crash {
     MemberId member;

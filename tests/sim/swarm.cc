@@ -39,6 +39,7 @@ void draw_network(Prng& prng, Swarm& swarm) {
   if (prng.chance(1, 4)) swarm.duplicate = prng.between(1, 500);
   if (prng.chance(1, 5)) swarm.replay = prng.between(1, 30);
   swarm.reports_loss = prng.chance(1, 2);
+  if (prng.chance(1, 3)) swarm.break_every = between(prng, milliseconds(100), seconds(2));
   if (prng.chance(1, 2)) {
     swarm.partition_every = between(prng, milliseconds(50), seconds(3));
     swarm.partition_max = between(prng, milliseconds(100), seconds(4));
@@ -117,19 +118,23 @@ std::string describe(const Swarm& swarm) {
   };
   return fmt::format(
       "{}; heartbeat {:.0f} ms, election {:.0f} to {:.0f} ms; delay {:.2f} ms{}, loss {}, "
-      "duplicates {}, replays {}, partitions every {:.0f} "
-      "ms; sync {:.2f} ms, slow {}, flush {:.0f} ms; crash every {:.0f} ms{}, in writes {}, pause "
-      "every {:.0f} "
-      "ms, drift {}, turn {:.3f} ms; append {} bytes, window {}, cache {} bytes; propose {} every "
-      "{:.0f} ms, read every {:.0f} ms",
+      "duplicates "
+      "{}, replays {}, partitions every {:.0f} ms, breaks every {:.0f} ms; sync {:.2f} ms, slow "
+      "{}, "
+      "flush {:.0f} ms; crash every {:.0f} ms{}, in writes {}, pause every {:.0f} ms, drift {}, "
+      "turn "
+      "{:.3f} ms; append {} bytes, window {}, cache {} bytes; propose {} every {:.0f} ms, read "
+      "every "
+      "{:.0f} ms",
       raft::describe(swarm.configuration), ms(swarm.core.heartbeat_interval),
       ms(swarm.core.election_timeout_min), ms(swarm.core.election_timeout_max),
       ms(swarm.delay_mean), swarm.ordered ? " ordered" : "", swarm.loss, swarm.duplicate,
-      swarm.replay, ms(swarm.partition_every), ms(swarm.sync_mean), swarm.slow_syncs,
-      ms(swarm.flush_every), ms(swarm.crash_every), swarm.closes_connections ? "" : " silently",
-      swarm.crash_in_write, ms(swarm.pause_every), swarm.clock_drift, ms(swarm.turn_max),
-      swarm.core.append_bytes_max, swarm.core.inflight_appends_max, swarm.core.cached_log_bytes_max,
-      swarm.proposals_at_once, ms(swarm.propose_every), ms(swarm.read_every));
+      swarm.replay, ms(swarm.partition_every), ms(swarm.break_every), ms(swarm.sync_mean),
+      swarm.slow_syncs, ms(swarm.flush_every), ms(swarm.crash_every),
+      swarm.closes_connections ? "" : " silently", swarm.crash_in_write, ms(swarm.pause_every),
+      swarm.clock_drift, ms(swarm.turn_max), swarm.core.append_bytes_max,
+      swarm.core.inflight_appends_max, swarm.core.cached_log_bytes_max, swarm.proposals_at_once,
+      ms(swarm.propose_every), ms(swarm.read_every));
 }
 
 }  // namespace coord::sim

@@ -22,6 +22,7 @@ struct Swarm {
   bool reports_loss = false;    // the sender gets PeerUnreachable
   Duration partition_every{0};  // zero: never
   Duration partition_max = seconds(3);
+  Duration break_every{0};  // a leader's connections break while it lives; zero: never
 
   // Disks.
   Duration sync_mean = microseconds(300);

@@ -44,6 +44,7 @@ void World::start_nemesis() {
   again(What::kCrash, swarm_.crash_every);
   again(What::kPause, swarm_.pause_every);
   again(What::kPartition, swarm_.partition_every);
+  again(What::kBreak, swarm_.break_every);
   again(What::kPropose, swarm_.propose_every);
   again(What::kRead, swarm_.read_every);
 }
@@ -155,6 +156,10 @@ void World::handle(const Schedule::Nemesis& action) {
       break;
     case What::kHeal:
       end_partition();
+      break;
+    case What::kBreak:
+      again(action.what, swarm_.break_every);
+      break_connections();
       break;
     case What::kPropose:
       again(action.what, swarm_.propose_every);

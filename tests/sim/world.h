@@ -84,6 +84,7 @@ class World {
   void pause_someone();
   void begin_partition();
   void end_partition();
+  void break_connections();
   void propose_somewhere();
   void read_somewhere();
   void again(Schedule::Nemesis::What what, Duration mean);

@@ -23,7 +23,7 @@ struct VoteRequest {
   // A campaign that a leader asked for with TimeoutNow: stickiness does not hold it up (Raft
   // §4.2.3).
   bool transfer = false;
-  LogId last;  // the candidate's last entry
+  LogId last{};  // the candidate's last entry
 };
 struct VoteReply {
   bool pre_vote = false;
@@ -32,34 +32,34 @@ struct VoteReply {
 
 // AppendEntries (Raft §3.5). Entries follow `previous` without a gap.
 struct AppendRequest {
-  LogId previous;
-  Index commit;
-  Round round;
-  std::vector<Entry> entries;
+  LogId previous{};
+  Index commit{};
+  Round round{};
+  std::vector<Entry> entries{};
 };
 struct AppendReply {
   bool accepted = false;
   // Accepted: previous + entries of that request, which are now durable on the follower.
-  Index match;
+  Index match{};
   // Rejected: the `previous` that did not match, and where the leader should look next: the
   // follower's last entry at or below `previous` whose term is not above the leader's there
   // (fast backtracking, Raft §3.5).
-  Index rejected;
-  LogId hint;
-  Round round;
+  Index rejected{};
+  LogId hint{};
+  Round round{};
 };
 
 // An AppendEntries without entries and without a log check: says who leads, confirms leadership for
 // reads, and carries the commit index as far as the receiver is known to match.
 struct Heartbeat {
-  Index commit;
-  Round round;  // zero: only news of the commit index, which nobody has to acknowledge
+  Index commit{};
+  Round round{};  // zero: only news of the commit index, which nobody has to acknowledge
   // Every member's log reaches at least to here, so nobody will ask for entries before it again:
   // logs may be cut up to it.
-  Index held_by_all;
+  Index held_by_all{};
 };
 struct HeartbeatReply {
-  Round round;
+  Round round{};
 };
 
 // Leadership transfer (Raft §3.10): campaign at once.
@@ -67,13 +67,13 @@ struct TimeoutNow {};
 
 // ReadIndex asked for by another member (Raft §6.4).
 struct ReadIndexRequest {
-  ReadId id;
+  ReadId id{};
 };
 struct ReadIndexReply {
-  ReadId id;
+  ReadId id{};
   // False: this member is not a leader that may answer; ask again elsewhere.
   bool granted = false;
-  Index index;
+  Index index{};
 };
 
 using MessageBody = std::variant<VoteRequest, VoteReply, AppendRequest, AppendReply, Heartbeat,

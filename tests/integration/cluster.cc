@@ -44,7 +44,9 @@ std::string Cluster::data_directory(int member) const {
 void Cluster::start(int member) {
   std::string initial;
   for (int i = 0; i < size(); ++i) {
-    initial += (i == 0 ? "" : ",") + name(i) + "=" + members_[i].peer;
+    const auto proxy = options_.advertised_peers.find(i);
+    initial += (i == 0 ? "" : ",") + name(i) + "=" +
+               (proxy == options_.advertised_peers.end() ? members_[i].peer : proxy->second);
   }
   std::vector<std::string> arguments = {program("coordd"),
                                         "--name",

@@ -1,6 +1,7 @@
 // A cluster of real coordd processes on loopback, with the harm that can be done to it.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +13,9 @@ namespace coord::test {
 struct ClusterOptions {
   int members = 3;
   std::vector<std::string> extra_flags = {};
+  // The peer address that the members know one of them by, if it is not the one it listens on (a
+  // proxy before it), by member.
+  std::map<int, std::string> advertised_peers = {};
 };
 
 class Cluster {
@@ -19,6 +23,9 @@ class Cluster {
   explicit Cluster(ClusterOptions options = {});
 
   int size() const { return static_cast<int>(members_.size()); }
+  void advertise_peer(int member, const std::string& address) {
+    options_.advertised_peers[member] = address;
+  }
   // "127.0.0.1:P1,127.0.0.1:P2,..."
   std::string endpoints() const;
   std::vector<std::string> endpoint_list() const;

@@ -3,64 +3,16 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <chrono>
 #include <condition_variable>
-#include <deque>
 #include <mutex>
-#include <thread>
 
 #include "raft/storage/posix_file_system.h"
 #include "tests/raft/storage/log_fixture.h"
+#include "tests/raft/storage/posted_loop.h"
 #include "tests/raft/storage/temporary_directory.h"
 
 namespace coord::raft::testing {
 namespace {
-
-// The loop's side: runs on the test's thread what was posted.
-class Loop {
- public:
-  LogWriter::Post post() {
-    return [this](std::function<void()> run) {
-      {
-        const std::lock_guard lock(mutex_);
-        posted_.push_back(std::move(run));
-      }
-      wake_.notify_one();
-    };
-  }
-  // Runs what is posted until the condition holds; false if that takes far too long.
-  template <class Condition>
-  bool run_until(Condition condition) {
-    const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-    while (!condition()) {
-      std::unique_lock lock(mutex_);
-      if (!wake_.wait_until(lock, give_up, [&] { return !posted_.empty(); })) return false;
-      auto run = std::move(posted_.front());
-      posted_.pop_front();
-      lock.unlock();
-      run();
-    }
-    return true;
-  }
-  std::size_t waiting() {
-    const std::lock_guard lock(mutex_);
-    return posted_.size();
-  }
-  void run_all() {
-    std::deque<std::function<void()>> posted;
-    {
-      const std::lock_guard lock(mutex_);
-      posted.swap(posted_);
-    }
-    for (auto& run : posted) run();
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<std::function<void()>> posted_;
-};
 
 // Stops every write at a gate that the test opens, and writes down what it is asked.
 struct Gate {
@@ -131,7 +83,7 @@ class LogWriterTest : public ::testing::Test {
   }
 
   Gate gate_;
-  Loop loop_;
+  PostedLoop loop_;
   std::vector<Ticket> persisted_;
   std::vector<std::string> failures_;
   std::unique_ptr<LogWriter> writer_;

@@ -105,10 +105,9 @@ void State::Impl::apply(const raft::Entry& entry, CommandResults* results) {
 }
 
 void State::Impl::apply_command(schema::Command::Reader command, CommandResults* results) {
-  const auto fail = [&](std::string_view what) {
-    if (results != nullptr) results->failure = unsupported(what);
-  };
-  if (command.getVersion() > kCommandVersion) return fail("version of a command");
+  if (command.getVersion() > kCommandVersion) {
+    return refuse(command, unsupported("version of a command"), results);
+  }
   now_ms_ = command.getStampMs();
   switch (command.which()) {
     case schema::Command::WRITES: {
@@ -136,7 +135,17 @@ void State::Impl::apply_command(schema::Command::Reader command, CommandResults*
     case schema::Command::COMPACT:
       return keys_.compact(Revision(command.getCompact()));
   }
-  fail("kind of command");
+  refuse(command, unsupported("kind of command"), results);
+}
+
+void State::Impl::refuse(schema::Command::Reader command, Error error,
+                         CommandResults* results) const {
+  if (results == nullptr) return;
+  if (command.isWrites()) {
+    results->writes.assign(command.getWrites().size(), {keys_.revision(), error});
+  }
+  if (command.isRenew()) results->renewed.assign(command.getRenew().size(), std::nullopt);
+  results->failure = std::move(error);
 }
 
 void State::Impl::publish(schema::MemberInfo::Reader member) {

@@ -39,6 +39,8 @@ class State::Impl {
   Impl(Tables& tables, StateObserver& observer, const Meta& meta);
 
   void apply_command(schema::Command::Reader command, CommandResults* results);
+  // Answers a command that is not applied.
+  void refuse(schema::Command::Reader command, Error error, CommandResults* results) const;
   void publish(schema::MemberInfo::Reader member);
 
   // One write, with its place in its session.

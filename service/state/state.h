@@ -64,7 +64,7 @@ struct CommandResults {
   std::vector<WriteResult> writes;                   // Command.writes
   std::vector<std::optional<milliseconds>> renewed;  // Command.renew: the TTL, nothing if unknown
   // The command as a whole was not understood (kUnsupported: a newer version wrote it) and had no
-  // effect. Then the others are empty.
+  // effect. Each of its writes, as far as they can be told, has this error too.
   std::optional<Error> failure = {};
 };
 

@@ -14,6 +14,10 @@ std::optional<KeyRecord> Draft::find(std::string_view key) const {
 }
 
 void Draft::scan(const KeyRange& range, const Visit& visit) const {
+  if (range.kind == KeyRange::Kind::kSingle) {
+    if (const auto record = find(range.begin)) visit(range.begin, *record);
+    return;
+  }
   LiveKeys stored(keys_.tables(), range);
   auto own = entries_.lower_bound(range.begin);
   while (true) {

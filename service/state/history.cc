@@ -54,12 +54,16 @@ std::optional<KeyRecord> record_as_of(const Keyspace& keys, std::string_view key
   }
 }
 
-std::optional<KeyValue> record_at(const Keyspace& keys, std::string_view key, Revision revision) {
-  if (revision < keys.compacted() && keys.compacted() - revision > 1) return std::nullopt;
+std::optional<KeyRecord> find_as_of(const Keyspace& keys, std::string_view key, Revision revision) {
   const auto bytes = keys.tables().get(Table::kKeys, key);
   if (!bytes) return std::nullopt;
   const auto newest = read_record<KeyRecord>(Table::kKeys, key, *bytes);
-  const auto record = record_as_of(keys, key, newest, revision);
+  return record_as_of(keys, key, newest, revision);
+}
+
+std::optional<KeyValue> record_at(const Keyspace& keys, std::string_view key, Revision revision) {
+  if (revision < keys.compacted() && keys.compacted() - revision > 1) return std::nullopt;
+  const auto record = find_as_of(keys, key, revision);
   if (!record) return std::nullopt;
   return to_key_value(key, *record);
 }

@@ -17,6 +17,9 @@ namespace coord::service {
 std::optional<KeyRecord> record_as_of(const Keyspace& keys, std::string_view key,
                                       const KeyRecord& newest, Revision revision);
 
+// As above, whatever the newest record is.
+std::optional<KeyRecord> find_as_of(const Keyspace& keys, std::string_view key, Revision revision);
+
 // State::record_at and State::changes_since.
 std::optional<KeyValue> record_at(const Keyspace& keys, std::string_view key, Revision revision);
 Result<Revision> changes_since(const Keyspace& keys, Revision from, std::size_t bytes_max,

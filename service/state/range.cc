@@ -49,6 +49,13 @@ Result<RangeResult> read_range(const Keyspace& keys, const RangeQuery& query) {
       .limit = query.limit, .keys_only = query.keys_only, .count_only = query.count_only};
   if (query.bytes_max != 0) options.bytes_max = query.bytes_max;
   Page page(options, start->counted);
+  if (query.range.kind == KeyRange::Kind::kSingle) {
+    // By far the most frequent read: without a cursor.
+    if (const auto record = find_as_of(keys, query.range.begin, revision)) {
+      page.offer(query.range.begin, *record);
+    }
+    return std::move(page).finish(revision);
+  }
   std::size_t scanned = 0;
   const auto cursor = keys.tables().seek(Table::kKeys, start->key);
   for (; cursor->valid() && !is_past(query.range, cursor->key()); cursor->next()) {

@@ -107,9 +107,14 @@ Result<DeleteResult> State::Impl::erase(schema::Delete::Reader erase) {
   if (Status status = Deletion::check(*range); !status.ok()) return status.error();
   AnswerBudget budget;
   Deletion deletion(erase.getWantPrevious(), budget);
-  for (LiveKeys live(tables_, *range); live.valid(); live.next()) {
-    if (!deletion.offer(live.key(), live.record())) return deletion.status().error();
+  if (range->kind == KeyRange::Kind::kSingle) {
+    if (const auto record = keys_.find(range->begin)) deletion.offer(range->begin, *record);
+  } else {
+    for (LiveKeys live(tables_, *range); live.valid(); live.next()) {
+      if (!deletion.offer(live.key(), live.record())) break;
+    }
   }
+  if (!deletion.status().ok()) return deletion.status().error();
   for (const std::string& key : deletion.keys()) keys_.erase(key);
   keys_.finish();
   return deletion.take_result();

@@ -59,10 +59,14 @@ rpc::Task<Status> ReadGate::pass(Instant deadline) {
     if (table_->waiting.size() >= waiting_max_) {
       co_return make_error(ErrorCode::kOverloaded, "{} reads are waiting", table_->waiting.size());
     }
+    if (node_.leader().is_zero()) {
+      // The node would wait for one, too, but does not know when to give up.
+      auto waiting = leader_.known(deadline);
+      const Status known = co_await kj::mv(waiting);
+      if (!known.ok()) co_return known;
+    }
     Status status = co_await ask(deadline);
     if (!passing(status) || clock_.now() >= deadline) co_return status;
-    const Status known = co_await leader_.known(deadline);
-    if (!known.ok()) co_return known;
     co_await clock_.timer.afterDelay(kAskAgain.count() * kj::MILLISECONDS);
   }
 }

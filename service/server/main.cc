@@ -5,7 +5,9 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -29,20 +31,23 @@ int print(const PrintAndExit& exit) {
 
 int run(const ServerConfig& config) {
   rpc::Loop loop;
-  auto server = Server::start(loop, config);
-  if (!server) {
-    std::fprintf(stderr, "coordd: %s\n", server.error().message.c_str());
-    return 1;
-  }
+  std::unique_ptr<Server> server;
   kj::Promise<void> leaving = kj::READY_NOW;
+  // Before anything is opened: a signal that comes early waits for the loop.
   asio::signal_set signals(loop.io(), SIGTERM, SIGINT);
   signals.async_wait([&](const asio::error_code& error, int signal) {
     if (error) return;
     spdlog::info("signal {}: this member ends", signal);
-    (*server)->shut_down();
+    server->shut_down();
     leaving =
         loop.timer().afterDelay(kLeaveTime).then([&loop] { loop.stop(); }).eagerlyEvaluate(nullptr);
   });
+  auto started = Server::start(loop, config);
+  if (!started) {
+    std::fprintf(stderr, "coordd: %s\n", started.error().message.c_str());
+    return 1;
+  }
+  server = std::move(*started);
   loop.run();
   return 0;
 }

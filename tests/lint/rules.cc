@@ -48,10 +48,10 @@ const std::vector<Row>& table() {
         "schema", "schema/rpc"},
        {"capnp", "kj", "fmt"}},
       {"service/server",
-       {"raft", "schema", "service"},
+       {"raft", "schema", "schema/rpc", "service"},
        {"capnp", "kj", "asio", "spdlog", "fmt", "cli11", "posix", "mimalloc"}},
       {"client",
-       {"client", "schema", "raft/base", "coord"},
+       {"client", "schema", "schema/rpc", "raft/base", "coord"},
        {"capnp", "kj", "asio", "cli11", "fmt", "posix"}},
   };
   return rows;

@@ -16,7 +16,7 @@ void World::step(Member& member, raft::Event event) {
     if (member.inbox.size() < kInboxMax) member.inbox.push_back(std::move(event));
     return;
   }
-  tell("[{}] {}", member.id, raft::describe(event));
+  if (tracing_) tell("[{}] {}", member.id, raft::describe(event));
   member.core->step(local(member), std::move(event));
   ++events_;
   ++member.events_since_output;
@@ -111,7 +111,7 @@ void World::apply(Member& member, const std::vector<raft::Entry>& entries) {
 }
 
 void World::write(Member& member, raft::Durable batch) {
-  tell("[{}]   {}", member.id, raft::describe(batch));
+  if (tracing_) tell("[{}]   {}", member.id, raft::describe(batch));
   checker_.logged(member.id, batch);
   Duration delay = exponential(disk_dice_, swarm_.sync_mean);
   if (!healed_ && swarm_.slow_syncs > 0 && disk_dice_.chance(swarm_.slow_syncs, 1000)) {
@@ -167,7 +167,7 @@ void World::leave(const raft::Message& message) {
 }
 
 void World::note(Member& member, const raft::Fact& fact) {
-  tell("[{}]   {}", member.id, raft::describe(fact));
+  if (tracing_) tell("[{}]   {}", member.id, raft::describe(fact));
   if (const auto* leader = std::get_if<raft::BecameLeader>(&fact)) {
     checker_.leads(member.id, leader->term);
     coverage_.reached(Situation::kLeaderElected);

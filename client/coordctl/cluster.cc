@@ -1,9 +1,11 @@
 // status, health, version
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <asio/use_future.hpp>
 #include <future>
+#include <map>
 #include <string>
 
 #include "client/coordctl/commands.h"
@@ -101,9 +103,53 @@ Row row_of(const MemberInfo& member) {
           "-"};
 }
 
-Result<MemberStatus> no_address(const MemberInfo& member) {
-  return make_error(ErrorCode::kUnreachable, "{} has not told its client address yet",
-                    escape(member.name));
+// Where to ask: at the addresses that the members have told of themselves and, for one that has not
+// yet, at the endpoints that were given.
+std::vector<std::string> addresses_of(const std::vector<MemberInfo>& members,
+                                      const std::vector<std::string>& endpoints) {
+  std::vector<std::string> addresses;
+  for (const MemberInfo& member : members) {
+    if (!member.client_address.empty()) addresses.push_back(member.client_address);
+  }
+  for (const std::string& endpoint : endpoints) {
+    if (std::find(addresses.begin(), addresses.end(), endpoint) == addresses.end()) {
+      addresses.push_back(endpoint);
+    }
+  }
+  return addresses;
+}
+
+// The answers of all who answered, by member; and why the others did not, by address.
+struct Answers {
+  std::map<MemberId, MemberStatus> statuses;
+  std::map<std::string, Error> errors;
+
+  Error error_of(const MemberInfo& member) const {
+    const auto found = errors.find(member.client_address);
+    return found != errors.end()
+               ? found->second
+               : make_error(ErrorCode::kUnreachable, "{} has not told its client address yet",
+                            escape(member.name));
+  }
+};
+
+Answers ask(Client& client, const std::vector<std::string>& addresses) {
+  // All at once: a member that is down must not make the others wait.
+  std::vector<std::future<Result<MemberStatus>>> asked;
+  for (const std::string& address : addresses) {
+    asked.push_back(client.async_status(address, milliseconds(0), asio::use_future));
+  }
+  Answers answers;
+  for (std::size_t i = 0; i < addresses.size(); ++i) {
+    Result<MemberStatus> status = asked[i].get();
+    if (!status) {
+      answers.errors.emplace(addresses[i], status.error());
+      continue;
+    }
+    if (status->info.client_address.empty()) status->info.client_address = addresses[i];
+    answers.statuses.emplace(status->info.id, *std::move(status));
+  }
+  return answers;
 }
 
 }  // namespace
@@ -112,26 +158,17 @@ ExitCode status(Context& context) {
   const Result<MembersResult> found = context.client().members();
   if (!found) return context.out().fail(found.error());
   const std::vector<MemberInfo>& members = found->members;
-  // All at once: a member that is down must not make the others wait.
-  std::vector<std::future<Result<MemberStatus>>> asked;
-  for (const MemberInfo& member : members) {
-    if (member.client_address.empty()) {
-      std::promise<Result<MemberStatus>> known;
-      known.set_value(no_address(member));
-      asked.push_back(known.get_future());
-    } else {
-      asked.push_back(
-          context.client().async_status(member.client_address, milliseconds(0), asio::use_future));
-    }
-  }
+  const Answers answers = ask(context.client(), addresses_of(members, context.globals().endpoints));
   std::vector<Row> rows = {
       {"NAME", "ENDPOINT", "ROLE", "TERM", "LEADER", "COMMIT", "APPLIED", "REVISION", "VERSION"}};
-  for (std::size_t i = 0; i < members.size(); ++i) {
-    const Result<MemberStatus> status = asked[i].get();
+  for (const MemberInfo& member : members) {
+    const auto status = answers.statuses.find(member.id);
+    const bool answered = status != answers.statuses.end();
     if (context.out().json()) {
-      context.out().object(status ? json_of(*status) : json_of(members[i], status.error()));
+      context.out().object(answered ? json_of(status->second)
+                                    : json_of(member, answers.error_of(member)));
     } else {
-      rows.push_back(status ? row_of(members, *status) : row_of(members[i]));
+      rows.push_back(answered ? row_of(members, status->second) : row_of(member));
     }
   }
   if (!context.out().json()) print_table(context.out(), rows);

@@ -102,7 +102,7 @@ class TaskNode : public kj::_::PromiseNode, public kj::_::Event {
 template <class T>
 class TaskResult {
  public:
-  void return_value(T value) { result_ = kj::_::ExceptionOr<T>(kj::mv(value)); }
+  void return_value(T value) { result_.value.emplace(kj::mv(value)); }
 
  protected:
   kj::_::ExceptionOr<T> result_;
@@ -111,7 +111,7 @@ class TaskResult {
 template <>
 class TaskResult<void> {
  public:
-  void return_void() { result_ = kj::_::ExceptionOr<kj::_::Void>(kj::_::Void()); }
+  void return_void() { result_.value.emplace(); }
 
  protected:
   kj::_::ExceptionOr<kj::_::Void> result_;
@@ -130,7 +130,7 @@ class TaskPromise final : public TaskNode, public TaskResult<T> {
 
   void unhandled_exception() noexcept {
     KJ_IF_MAYBE (exception, kj::runCatchingExceptions([] { throw; })) {
-      this->result_ = kj::_::ExceptionOr<Value>(false, kj::mv(*exception));
+      this->result_.exception = kj::mv(*exception);
     }
   }
 

@@ -88,7 +88,10 @@ class Connecting {
   }
   void finish(int error) {
     if (error != 0) return fulfiller_.reject(system_error("connect", error));
-    fulfiller_.fulfill(kj::heap<Stream>(loop_, std::move(socket_)));
+    // A fresh registration with Asio: see Stream::write_side_.
+    fulfiller_.rejectIfThrows([&] {
+      fulfiller_.fulfill(kj::heap<Stream>(loop_, wrap(loop_, socket_.release(), family_)));
+    });
   }
 
   kj::PromiseFulfiller<kj::Own<kj::AsyncIoStream>>& fulfiller_;

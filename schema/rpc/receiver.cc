@@ -122,9 +122,9 @@ Receiver::Accepted Receiver::try_accept() {
     const int accepted = ::accept4(fd(), reinterpret_cast<sockaddr*>(&peer.storage), &peer.length,
                                    SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (accepted >= 0) {
-      auto stream = adopt_socket(loop_, accepted, peer.family());
-      if (!filter_.allows(peer.get())) continue;
-      return kj::Own<kj::AsyncIoStream>(kj::mv(stream));
+      auto stream = adopt(accepted, peer.family());
+      if (exhausted_ || filter_.allows(peer.get())) return stream;
+      continue;
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK) return nullptr;
     if (of_connection(errno)) continue;
@@ -134,6 +134,16 @@ Receiver::Accepted Receiver::try_accept() {
     }
     kj::throwFatalException(system_error("accept", errno));
   }
+}
+
+// Fails, like accept4, when the kernel has no memory left for one more.
+Receiver::Accepted Receiver::adopt(int accepted, int family) {
+  Accepted stream;
+  KJ_IF_MAYBE (exception,
+               kj::runCatchingExceptions([&] { stream = adopt_socket(loop_, accepted, family); })) {
+    exhausted_ = true;
+  }
+  return stream;
 }
 
 void Receiver::wait() {

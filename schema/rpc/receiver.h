@@ -37,6 +37,7 @@ class Receiver final : public kj::ConnectionReceiver {
 
   // The next connection that is there, if any; sets exhausted_ or throws.
   Accepted try_accept();
+  Accepted adopt(int accepted, int family);
   void serve();
   void wait();
   void pause();

@@ -1,5 +1,6 @@
 #include "schema/rpc/stream.h"
 
+#include <fcntl.h>
 #include <kj/debug.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -271,11 +272,26 @@ void Stream::send_some() {
 void Stream::wait_writable() {
   if (waiting_writable_) return;
   waiting_writable_ = true;
-  socket_.async_wait(Socket::wait_write, [self = self_](const asio::error_code&) {
+  if (!write_side_.has_value()) open_write_side();
+  Socket& socket = write_side_.has_value() ? *write_side_ : socket_;
+  socket.async_wait(Socket::wait_write, [self = self_](const asio::error_code&) {
     if (*self == nullptr) return;
     (*self)->waiting_writable_ = false;
     (*self)->flush();
+    if (!(*self)->waiting_writable_) (*self)->write_side_.reset();
   });
+}
+
+// Without one (no descriptors left) it is waited for with the first.
+void Stream::open_write_side() {
+  const int copy = ::fcntl(fd(), F_DUPFD_CLOEXEC, 0);
+  if (copy < 0) return;
+  asio::error_code error;
+  write_side_.emplace(loop_.io());
+  write_side_->assign(asio::generic::stream_protocol(0, 0), copy, error);
+  if (!error) return;
+  ::close(copy);
+  write_side_.reset();
 }
 
 void Stream::fail_write(int error) {

@@ -12,6 +12,7 @@
 
 #include <asio/generic/stream_protocol.hpp>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -76,6 +77,7 @@ class Stream final : public kj::AsyncIoStream {
   bool take_buffered(ReadNode& reader);
   void wait_readable();
   void wait_writable();
+  void open_write_side();
   void receive();
   void receive_into(ReadNode& reader);
   void keep(BlockPool::Block block, std::size_t bytes);
@@ -104,7 +106,11 @@ class Stream final : public kj::AsyncIoStream {
   WriteQueue out_;
   bool dirty_ = false;             // the loop will call flush_turn()
   bool waiting_writable_ = false;  // the kernel's buffer is full
-  bool shutdown_ = false;          // nothing may be written any more
+  // A second descriptor of the socket, while it is waited for to become writable. Once Asio has
+  // been asked that of a descriptor, every later wait for reading returns in vain because it is
+  // writable.
+  std::optional<Socket> write_side_;
+  bool shutdown_ = false;  // nothing may be written any more
   kj::Maybe<kj::Exception> write_error_;
   // Those who wait until the queue is below its bound.
   std::vector<kj::Own<kj::PromiseFulfiller<void>>> writers_;

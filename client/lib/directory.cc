@@ -1,6 +1,7 @@
 #include "client/lib/directory.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "client/lib/convert.h"
 
@@ -153,7 +154,7 @@ void Directory::connected(Endpoint& endpoint, std::shared_ptr<Connection> connec
   endpoint.connection = connection;
   tasks_.add(watch_connection(connection));
   const auto& greeting = connection->greeting();
-  learn(greeting.members, greeting.leader);
+  learn(greeting.members, greeting.leader, greeting.header.term);
   wanted_ = false;
   wake();
 }
@@ -207,7 +208,7 @@ void Directory::drop(Endpoint& endpoint) {
 // ------------------------------------------------------------------------------------------------
 // Learning
 
-void Directory::learn(const std::vector<MemberInfo>& members, MemberId leader) {
+void Directory::learn(const std::vector<MemberInfo>& members, MemberId leader, Term term) {
   for (const MemberInfo& member : members) {
     const std::string& address = member.client_address;
     if (address.empty() || endpoints_.size() >= kEndpointsMax || find(address) != nullptr) continue;
@@ -219,7 +220,8 @@ void Directory::learn(const std::vector<MemberInfo>& members, MemberId leader) {
     endpoints_.push_back(std::make_unique<Endpoint>());
     endpoints_.back()->address = address;
   }
-  if (leader.is_zero()) return;
+  if (leader.is_zero() || term < term_) return;
+  term_ = term;
   for (auto& endpoint : endpoints_) {
     if (endpoint->connection != nullptr && endpoint->connection->member() == leader) {
       return lead(endpoint.get());
@@ -250,7 +252,15 @@ void Directory::lead(Endpoint* endpoint) {
   });
 }
 
-void Directory::not_leader(const std::shared_ptr<Connection>& connection, const std::string& hint) {
+void Directory::answered(const std::shared_ptr<Connection>& connection, MemberId member,
+                         Term term) {
+  // A refusal may come without a header.
+  const bool news = !member.is_zero() && (term > term_ || member != connection->member());
+  if (!news || endpoint_of(*connection) == nullptr) return;
+  look_for_leader();
+}
+
+bool Directory::not_leader(const std::shared_ptr<Connection>& connection, const std::string& hint) {
   Endpoint* endpoint = endpoint_of(*connection);
   if (leader_ == endpoint) leader_ = nullptr;
   if (!hint.empty() && hint != connection->address()) {
@@ -261,6 +271,7 @@ void Directory::not_leader(const std::shared_ptr<Connection>& connection, const 
     lead(find(hint));
   }
   if (leader_ == nullptr) look_for_leader();
+  return leader_ != nullptr;
 }
 
 void Directory::look_for_leader() {
@@ -311,18 +322,19 @@ rpc::Task<void> Directory::ask(std::shared_ptr<Connection> connection,
         to_kj(kAskTimeout), kj::Promise<capnp::Response<schema::Cluster::MembersResults>>(
                                 connection->cluster().membersRequest().send()));
     const MemberId leader{answer.getLeader()};
-    if (suspected == nullptr) {
-      if (leader_ != nullptr) co_return;
-    } else {
-      // Left only for somebody who can do better: while the others have no leader, or the same
-      // one, to wait is all that can be done.
-      if (leader.is_zero() || leader == suspected->member()) co_return;
+    const Term term{answer.getHeader().getTerm()};
+    // Left only for somebody who can do better: while the others have no leader, or the same one,
+    // to wait is all that can be done.
+    if (suspected != nullptr &&
+        (leader.is_zero() || leader == suspected->member() || term < term_)) {
+      co_return;
     }
     std::vector<MemberInfo> members;
     for (const auto member : answer.getMembers()) members.push_back(to_member_info(member));
     if (suspected != nullptr) lost(suspected);
-    learn(members, leader);
-    if (leader_ != nullptr) wake();
+    Endpoint* const before = leader_;
+    learn(members, leader, term);
+    if (leader_ != before) wake();
   } catch (const kj::Exception&) {
     // Another one may know; a closed connection is noticed elsewhere.
   }

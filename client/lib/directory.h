@@ -39,8 +39,12 @@ class Directory final : private kj::TaskSet::ErrorHandler {
 
   // A call on it failed, or it cannot be trusted any more.
   void lost(const std::shared_ptr<Connection>& connection);
-  // It answered that it does not lead; `hint` names who does, or is empty.
-  void not_leader(const std::shared_ptr<Connection>& connection, const std::string& hint);
+  // Whose answer came over it, and of which term. A member that does not lead forwards, silently:
+  // the answer is then another's, or of a newer term than that of the leader we know.
+  void answered(const std::shared_ptr<Connection>& connection, MemberId member, Term term);
+  // It answered that it does not lead; `hint` names who does, or is empty. True: there is somebody
+  // else to go to at once.
+  bool not_leader(const std::shared_ptr<Connection>& connection, const std::string& hint);
   // It has not answered for long: the others are asked whether they have another leader (kLeader),
   // or it is left (kAny). Calls on a connection that is left fail like those on one that was lost.
   void suspect(const std::shared_ptr<Connection>& connection, Route route);
@@ -80,7 +84,7 @@ class Directory final : private kj::TaskSet::ErrorHandler {
   rpc::Task<void> watch_connection(std::shared_ptr<Connection> connection);
 
   // Learning.
-  void learn(const std::vector<MemberInfo>& members, MemberId leader);
+  void learn(const std::vector<MemberInfo>& members, MemberId leader, Term term);
   void lead(Endpoint* endpoint);
   void look_for_leader();
   rpc::Task<void> probe(std::shared_ptr<Connection> connection);
@@ -98,6 +102,7 @@ class Directory final : private kj::TaskSet::ErrorHandler {
   std::function<void()> changed_;
   std::vector<std::unique_ptr<Endpoint>> endpoints_;
   Endpoint* leader_ = nullptr;
+  Term term_;             // the newest heard of; what is said of older ones is not believed
   std::size_t turn_ = 0;  // where the next balanced pick or attempt begins
   bool wanted_ = false;   // somebody waits for a connection
   bool racing_ = false;   // the next attempt is due by a timer

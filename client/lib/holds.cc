@@ -11,6 +11,8 @@ namespace {
 // One long poll for a place in a queue; short enough that a member which has stopped is noticed.
 constexpr milliseconds kPoll{2'000};
 constexpr Duration kPollPatience = milliseconds(2'500);
+// A hold that stands is confirmed at once.
+constexpr milliseconds kVerifyWait{400};
 constexpr Duration kVerifyPatience = milliseconds(500);
 
 struct Standing {
@@ -75,6 +77,9 @@ rpc::Task<Result<std::shared_ptr<LiveHold>>> Holds::acquire(Acquire wanted) {
       co_return hold;
     }
     session->names.erase(name);
+    if (wanted.stop->given()) {
+      co_return make_error(ErrorCode::kCancelled, "given up before {} was free", wanted.lock.name);
+    }
     co_return make_error(ErrorCode::kLockBusy, "{} is held by somebody else", wanted.lock.name);
   }
   if (is_verdict(standing.error().code)) {
@@ -91,14 +96,14 @@ rpc::Task<Result<LockStanding>> Holds::enter(Acquire wanted, std::shared_ptr<Liv
   const Instant until =
       wanted.wait.has_value() ? environment_.clock() + *wanted.wait : Instant::max();
   while (true) {
-    auto standing = co_await writes_.write(AcquireWrite{.lock = wanted.lock,
-                                                        .lease = session->id,
-                                                        .mode = wanted.mode,
-                                                        .wait = waits,
-                                                        .value = wanted.value},
-                                           session, wanted.timeout);
+    AcquireWrite write{.lock = wanted.lock,
+                       .lease = session->id,
+                       .mode = wanted.mode,
+                       .wait = waits,
+                       .value = wanted.value};
+    auto standing = co_await writes_.write(std::move(write), session, wanted.timeout);
     if (!standing.ok() || !std::holds_alternative<Queued>(*standing)) co_return standing;
-    standing = co_await await(wanted.lock, session, until);
+    standing = co_await await(wanted.lock, session, until, wanted.stop);
     if (!standing.ok() || std::holds_alternative<Granted>(*standing)) co_return standing;
     if (std::holds_alternative<Queued>(*standing)) co_return co_await leave(wanted.lock, session);
     // Not in the queue as far as that member knows. It may lag, or somebody broke the lock: to ask
@@ -108,18 +113,21 @@ rpc::Task<Result<LockStanding>> Holds::enter(Acquire wanted, std::shared_ptr<Liv
 }
 
 rpc::Task<Result<LockStanding>> Holds::await(LockName lock, std::shared_ptr<LiveSession> session,
-                                             Instant until) {
+                                             Instant until, std::shared_ptr<StopSignal> stop) {
   while (true) {
     const Instant now = environment_.clock();
     if (!session->alive(now)) co_return expired();
-    if (now >= until) co_return LockStanding(Queued());
+    if (now >= until || stop->given()) co_return LockStanding(Queued());
     const milliseconds poll =
         until - now < kPoll ? std::chrono::ceil<milliseconds>(until - now) : kPoll;
     const auto attempt = [lock, lease = session->id, poll](Connection& connection) {
       return ask_standing(connection, lock, lease, poll);
     };
-    auto answer = co_await calls_.repeat<Standing>(Route::kLeader, now + kPollPatience * 2,
-                                                   kPollPatience, attempt);
+    auto poll_once =
+        calls_.repeat<Standing>(Route::kLeader, now + kPollPatience * 2, kPollPatience, attempt);
+    auto given_up = stop->when_given().then(
+        [] { return Result<Standing>(Standing{.standing = Queued(), .revision = {}}); });
+    auto answer = co_await std::move(poll_once).promise().exclusiveJoin(kj::mv(given_up));
     if (!answer.ok()) {
       if (is_transient(answer.error().code)) continue;
       co_return answer.error();
@@ -130,14 +138,14 @@ rpc::Task<Result<LockStanding>> Holds::await(LockName lock, std::shared_ptr<Live
 
 rpc::Task<Result<LockStanding>> Holds::leave(LockName lock, std::shared_ptr<LiveSession> session) {
   // If it was granted meanwhile, it is ours.
-  co_return co_await writes_.write(CancelWrite{.lock = lock, .lease = session->id}, session,
-                                   milliseconds(0));
+  CancelWrite write{.lock = lock, .lease = session->id};
+  co_return co_await writes_.write(std::move(write), session, milliseconds(0));
 }
 
 rpc::Task<void> Holds::leave_for_good(LockName lock, std::shared_ptr<LiveSession> session) {
   while (session->alive(environment_.clock())) {
-    auto released = co_await writes_.write(
-        ReleaseWrite{.lock = lock, .lease = session->id, .token = {}}, session, milliseconds(0));
+    ReleaseWrite write{.lock = lock, .lease = session->id, .token = {}};
+    auto released = co_await writes_.write(std::move(write), session, milliseconds(0));
     if (!released.ok() && !is_verdict(released.error().code)) continue;
     auto left = co_await leave(lock, session);
     if (!left.ok() && !is_verdict(left.error().code)) continue;
@@ -154,9 +162,8 @@ rpc::Task<Status> Holds::release(std::shared_ptr<LiveHold> hold, milliseconds ti
   }
   auto session = hold->session;
   if (!session->alive(environment_.clock())) co_return expired();
-  Status status = co_await writes_.write(
-      ReleaseWrite{.lock = hold->lock, .lease = session->id, .token = hold->token}, session,
-      timeout);
+  ReleaseWrite write{.lock = hold->lock, .lease = session->id, .token = hold->token};
+  Status status = co_await writes_.write(std::move(write), session, timeout);
   if (status.ok() || is_verdict(status.error().code)) {
     session->names.erase(Name(hold->lock.election, hold->lock.name));
   } else if (session->alive(environment_.clock())) {
@@ -169,11 +176,11 @@ rpc::Task<Status> Holds::proclaim(std::shared_ptr<LiveHold> hold, std::string va
   if (!hold->held(environment_.clock())) {
     co_return make_error(ErrorCode::kLockNotHeld, "{} is not held any more", hold->lock.name);
   }
-  Status status = co_await writes_.write(ProclaimWrite{.election = hold->lock.name,
-                                                       .lease = hold->session->id,
-                                                       .token = hold->token,
-                                                       .value = std::move(value)},
-                                         hold->session, milliseconds(0));
+  ProclaimWrite write{.election = hold->lock.name,
+                      .lease = hold->session->id,
+                      .token = hold->token,
+                      .value = std::move(value)};
+  Status status = co_await writes_.write(std::move(write), hold->session, milliseconds(0));
   if (!status.ok() && (status.error().code == ErrorCode::kStaleToken ||
                        status.error().code == ErrorCode::kLockNotHeld)) {
     hold->lose();
@@ -183,7 +190,7 @@ rpc::Task<Status> Holds::proclaim(std::shared_ptr<LiveHold> hold, std::string va
 
 rpc::Task<void> Holds::verify(std::shared_ptr<LiveHold> hold) {
   const auto attempt = [hold](Connection& connection) {
-    return ask_standing(connection, hold->lock, hold->session->id, milliseconds(1));
+    return ask_standing(connection, hold->lock, hold->session->id, kVerifyWait);
   };
   auto answer = co_await calls_.repeat<Standing>(
       Route::kLeader, environment_.clock() + kVerifyPatience, kVerifyPatience, attempt);

@@ -41,6 +41,26 @@ class LiveHold final {
   }
 };
 
+// The caller's wish to wait no longer.
+class StopSignal final {
+ public:
+  StopSignal() : StopSignal(kj::newPromiseAndFulfiller<void>()) {}
+  void give() {
+    given_ = true;
+    fulfiller_->fulfill();
+  }
+  bool given() const { return given_; }
+  kj::Promise<void> when_given() { return promise_.addBranch(); }
+
+ private:
+  explicit StopSignal(kj::PromiseFulfillerPair<void> pair)
+      : fulfiller_(kj::mv(pair.fulfiller)), promise_(pair.promise.fork()) {}
+
+  bool given_ = false;
+  kj::Own<kj::PromiseFulfiller<void>> fulfiller_;
+  kj::ForkedPromise<void> promise_;
+};
+
 class Holds final : private kj::TaskSet::ErrorHandler {
  public:
   Holds(Environment& environment, Calls& calls, Sessions& sessions, Writes& writes);
@@ -52,6 +72,7 @@ class Holds final : private kj::TaskSet::ErrorHandler {
     std::optional<milliseconds> wait;
     std::shared_ptr<LiveSession> session;  // null: one of the client's
     milliseconds timeout{0};               // not zero
+    std::shared_ptr<StopSignal> stop;      // not null
   };
   rpc::Task<Result<std::shared_ptr<LiveHold>>> acquire(Acquire wanted);
   rpc::Task<Status> release(std::shared_ptr<LiveHold> hold, milliseconds timeout);
@@ -62,7 +83,7 @@ class Holds final : private kj::TaskSet::ErrorHandler {
 
   rpc::Task<Result<LockStanding>> enter(Acquire wanted, std::shared_ptr<LiveSession> session);
   rpc::Task<Result<LockStanding>> await(LockName lock, std::shared_ptr<LiveSession> session,
-                                        Instant until);
+                                        Instant until, std::shared_ptr<StopSignal> stop);
   rpc::Task<Result<LockStanding>> leave(LockName lock, std::shared_ptr<LiveSession> session);
   rpc::Task<void> leave_for_good(LockName lock, std::shared_ptr<LiveSession> session);
   rpc::Task<void> verify(std::shared_ptr<LiveHold> hold);

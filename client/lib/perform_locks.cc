@@ -29,10 +29,18 @@ Session handle_of(const Core& core, const Session& chosen, std::shared_ptr<LiveS
 }
 
 rpc::Task<Result<std::shared_ptr<HoldState>>> acquire(Core& core, Holds::Acquire wanted,
-                                                      Session session) {
+                                                      Session session, std::stop_token stop) {
   auto live = chosen(core, session);
   if (!live.ok()) co_return live.error();
   wanted.session = std::move(live).value();
+  wanted.stop = std::make_shared<StopSignal>();
+  // From whatever thread requests it, to this one.
+  const auto on_stop = [engine = core.engine(), signal = std::weak_ptr(wanted.stop)] {
+    engine->submit(errand([signal](Core&) {
+      if (auto live_signal = signal.lock()) live_signal->give();
+    }));
+  };
+  const std::stop_callback<decltype(on_stop)> callback(std::move(stop), on_stop);
   auto hold = co_await core.holds().acquire(std::move(wanted));
   if (!hold.ok()) co_return hold.error();
   auto held_by = handle_of(core, session, hold.value()->session);
@@ -52,7 +60,8 @@ rpc::Task<Result<LockInfo>> show(Core& core, LockName lock, Instant deadline) {
 }
 
 rpc::Task<Result<LeaderInfo>> leader(Core& core, std::string election, Instant deadline) {
-  auto info = co_await show(core, LockName{election, true}, deadline);
+  LockName lock{.name = election, .election = true};
+  auto info = co_await show(core, std::move(lock), deadline);
   if (info.ok() && !info->holders.empty()) {
     const LockHolder& holder = info->holders.front();
     co_return LeaderInfo{.election = election,
@@ -95,7 +104,7 @@ rpc::Task<Result<Lock>> perform(Core& core, op::AcquireLock op) {
   wanted.mode = op.options.mode;
   wanted.wait = op.options.wait;
   wanted.timeout = core.timeout_or_default(op.options.timeout);
-  auto hold = co_await acquire(core, std::move(wanted), op.options.session);
+  auto hold = co_await acquire(core, std::move(wanted), op.options.session, op.options.stop);
   if (!hold.ok()) co_return hold.error();
   co_return Access::lock(std::move(hold).value());
 }
@@ -106,7 +115,7 @@ rpc::Task<Result<Leadership>> perform(Core& core, op::Campaign op) {
   wanted.value = std::move(op.value);
   wanted.wait = op.options.wait;
   wanted.timeout = core.timeout_or_default(op.options.timeout);
-  auto hold = co_await acquire(core, std::move(wanted), op.options.session);
+  auto hold = co_await acquire(core, std::move(wanted), op.options.session, op.options.stop);
   if (!hold.ok()) co_return hold.error();
   co_return Access::leadership(std::move(hold).value());
 }

@@ -9,6 +9,8 @@ namespace {
 
 // Enough for a long network; more would only make each call smaller.
 constexpr std::size_t kFlightsMax = 32;
+// A request is not sent again when less than this part of its timeout is left.
+constexpr int kLastAttempt = 8;
 constexpr milliseconds kPauseMin{5};
 constexpr milliseconds kPauseMax{50};
 // A leader that is alive answers within a few heartbeats, or refuses.
@@ -55,11 +57,24 @@ void Pipeline::take(Flight& flight) {
   flight.requests.push_back(request);
 }
 
-std::uint32_t Pipeline::remaining_ms(const Flight& flight) const {
+std::uint32_t Pipeline::deadline_ms(const Flight& flight) const {
+  Instant first = Instant::max();
   Instant last = flight.sent;
-  for (const Request* request : flight.requests) last = std::max(last, request->deadline);
-  const auto left = std::chrono::ceil<milliseconds>(last - flight.sent).count();
-  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(left, 1, UINT32_MAX));
+  bool all_repeatable = true;
+  for (const Request* request : flight.requests) {
+    first = std::min(first, request->deadline);
+    last = std::max(last, request->deadline);
+    all_repeatable &= repeatable(*request);
+  }
+  // What is refused for the sake of another one's deadline must be able to go again.
+  const Duration left = (all_repeatable ? first : last) - flight.sent;
+  const auto most = std::chrono::floor<milliseconds>(left * 9 / 10).count();
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(most, 1, UINT32_MAX));
+}
+
+void Pipeline::note_header(const Flight& flight, schema::Header::Reader header) {
+  parts_.directory.answered(flight.connection, MemberId(header.getMemberId()),
+                            Term(header.getTerm()));
 }
 
 void Pipeline::run(Flight& flight, kj::Promise<void> call) {
@@ -124,15 +139,19 @@ void Pipeline::attempt_failed(std::unique_ptr<Request> request, Flight& flight, 
   if (rescue(*request, error)) return requeue(std::move(request));
   const bool again = error.outcome == Outcome::kNotApplied ||
                      (error.outcome == Outcome::kUnknown && repeatable(*request));
-  if (!again || !is_transient(error.code)) return finish(std::move(request), std::move(error));
+  // An attempt in what little time is left would only make an outcome that is known unknown.
+  const Duration left = request->deadline - parts_.environment.clock();
+  const bool too_late = left < Duration(request->deadline_class) / kLastAttempt;
+  if (!again || too_late || !is_transient(error.code)) {
+    return finish(std::move(request), std::move(error));
+  }
 
-  if (error.code == ErrorCode::kNotLeader || error.code == ErrorCode::kNoQuorum ||
-      error.code == ErrorCode::kShuttingDown) {
-    parts_.directory.not_leader(flight.connection, error.leader_hint);
-  }
-  if (error.leader_hint.empty() || error.leader_hint == flight.connection->address()) {
-    pause(error.retry_after);
-  }
+  const bool leads_not = error.code == ErrorCode::kNotLeader ||
+                         error.code == ErrorCode::kNoQuorum ||
+                         error.code == ErrorCode::kShuttingDown;
+  const bool elsewhere =
+      leads_not && parts_.directory.not_leader(flight.connection, error.leader_hint);
+  if (!elsewhere) pause(error.retry_after);
   request->last_error = std::move(error);
   requeue(std::move(request));
 }
@@ -189,7 +208,7 @@ void Pipeline::pause(milliseconds at_least) {
   ++refusals_;
   const Duration jitter{parts_.environment.random() %
                         static_cast<std::uint64_t>(Duration(most - kPauseMin / 2).count())};
-  const Duration wait = std::max<Duration>(kPauseMin / 2 + jitter, at_least);
+  const Duration wait = std::max<Duration>(kPauseMin / 2 + jitter, std::min(at_least, kPauseMax));
   paused_until_ = now + wait;
   tasks_.add(parts_.environment.timer.afterDelay(to_kj(wait)).then([this] { parts_.schedule(); }));
 }

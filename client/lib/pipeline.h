@@ -75,14 +75,16 @@ class Pipeline : private kj::TaskSet::ErrorHandler {
   void take(Flight& flight);
   Instant now() const { return parts_.environment.clock(); }
   void schedule() { parts_.schedule(); }
-  // Until the last of its requests expires, as the wire wants it.
-  std::uint32_t remaining_ms(const Flight& flight) const;
+  // What the server is given: less than the requests have left, so that its refusal, which knows
+  // the outcome, arrives before they expire here, which does not.
+  std::uint32_t deadline_ms(const Flight& flight) const;
   void run(Flight& flight, kj::Promise<void> call);
 
   // For send()'s continuation. Takes a request out of its flight (null: it has expired); it then
   // goes to one of the others.
   std::unique_ptr<Request> land(Flight& flight, std::size_t place);
   void answered(Request& request);
+  void note_header(const Flight& flight, schema::Header::Reader header);
   void attempt_failed(std::unique_ptr<Request> request, Flight& flight, Error error);
   void requeue(std::unique_ptr<Request> request);
   void finish(std::unique_ptr<Request> request, Error error);

@@ -16,7 +16,12 @@ class Reads final : public Pipeline {
   bool repeatable(const Request&) const override { return true; }
   Outcome outcome_in_doubt() const override { return Outcome::kNotApplied; }
 
+  // Those before it have filled the response: it goes again at once, further to the front.
+  bool rescue(Request& request, const Error& error) override;
+
   void on_answer(Flight& flight, schema::Kv::ReadResults::Reader answer);
+
+  bool some_were_answered_ = false;  // of the call that is being looked at
 };
 
 }  // namespace coord::internal

@@ -10,6 +10,7 @@ namespace {
 
 // One attempt; a leader that is alive answers sooner, or refuses.
 constexpr Duration kOpenPatience = seconds(2);
+constexpr Duration kRenewPatienceMin = milliseconds(250);
 constexpr Duration kRevokePatience = seconds(1);
 // How long the client's own session is tried for at a stretch; who waits has a deadline of his own.
 constexpr Duration kOpenOwnFor = seconds(10);
@@ -91,8 +92,7 @@ std::shared_ptr<LiveSession> Sessions::own() {
 }
 
 rpc::Task<void> Sessions::open_own() {
-  auto session = co_await open({.ttl = options_.ttl, .name = options_.name},
-                               environment_.clock() + kOpenOwnFor);
+  auto session = co_await open(own_options(), environment_.clock() + kOpenOwnFor);
   opening_ = false;
   if (session.ok()) {
     own_ = std::move(session).value();
@@ -138,7 +138,7 @@ rpc::Task<Result<std::shared_ptr<LiveSession>>> Sessions::free_for(
     co_return make_error(ErrorCode::kOverloaded, "the lock {} is wanted {} times by this client",
                          name.second, kFurtherMax);
   }
-  auto session = co_await open({.ttl = options_.ttl, .name = options_.name}, deadline);
+  auto session = co_await open(own_options(), deadline);
   if (!session.ok()) co_return session;
   session.value()->names.insert(name);
   further_.push_back(session.value());
@@ -233,6 +233,8 @@ rpc::Task<Status> Sessions::revoke(std::vector<LeaseId> leases, Instant deadline
 
 rpc::Task<void> Sessions::renew(std::shared_ptr<LiveSession> session) {
   const Duration interval = Duration(session->ttl) / 3;
+  // Renewals are gathered by the server for up to a tenth of the TTL.
+  const Duration patience = std::max(interval / 2, kRenewPatienceMin);
   while (true) {
     co_await environment_.timer.afterDelay(to_kj(interval));
     if (session->ended.load()) co_return;
@@ -256,8 +258,8 @@ rpc::Task<void> Sessions::renew(std::shared_ptr<LiveSession> session) {
         return sent;
       });
     };
-    auto sent = co_await calls_.repeat<Instant>(Route::kLeader, session->believed_until(),
-                                                interval / 2, attempt);
+    auto sent = co_await calls_.repeat<Instant>(Route::kLeader, session->believed_until(), patience,
+                                                attempt);
     if (session->ended.load()) co_return;
     if (sent.ok()) {
       extend(*session, *sent);

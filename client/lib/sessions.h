@@ -102,6 +102,7 @@ class Sessions final : private kj::TaskSet::ErrorHandler {
   rpc::Task<void> close_all(Instant deadline);
 
  private:
+  SessionOptions own_options() const { return {.ttl = options_.ttl, .name = options_.name}; }
   rpc::Task<void> open_own();
   rpc::Task<void> renew(std::shared_ptr<LiveSession> session);
   rpc::Task<void> expire(std::shared_ptr<LiveSession> session);

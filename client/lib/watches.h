@@ -28,6 +28,7 @@ class LiveWatch final {
         callback_(std::move(callback)),
         next_(options_.from),
         list_pending_(options_.list) {}
+  ~LiveWatch() noexcept {}
 
   const std::vector<KeyRange>& ranges() const { return ranges_; }
   const WatchOptions& options() const { return options_; }

@@ -62,7 +62,7 @@ void Writes::send(Flight& flight) {
   std::uint64_t words = 32;
   for (const Request* request : flight.requests) words += request->bytes() / 8 + 1;
   auto call = flight.connection->kv().writeRequest(capnp::MessageSize{words, 0});
-  call.setDeadlineMs(remaining_ms(flight));
+  call.setDeadlineMs(deadline_ms(flight));
   auto writes = call.initWrites(static_cast<unsigned>(flight.requests.size()));
   for (unsigned i = 0; i < writes.size(); ++i) {
     const WriteRequest& request = as_write(*flight.requests[i]);
@@ -79,6 +79,7 @@ void Writes::send(Flight& flight) {
 
 void Writes::on_answer(Flight& flight, schema::Kv::WriteResults::Reader answer) {
   const auto results = answer.getResults();
+  note_header(flight, answer.getHeader());
   std::optional<Error> whole;
   if (answer.hasFailure()) {
     whole = to_error(answer.getFailure());

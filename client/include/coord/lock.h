@@ -32,12 +32,15 @@ struct LockOptions {
   Session session = {};
   // For each exchange with a server, not for the wait.
   milliseconds timeout{0};
+  // Ends the wait when it is requested (kCancelled, unless the lock was granted just then).
+  std::stop_token stop = {};
 };
 
 struct CampaignOptions {
   std::optional<milliseconds> wait = {};
   Session session = {};
   milliseconds timeout{0};
+  std::stop_token stop = {};
 };
 
 class [[nodiscard]] Lock {

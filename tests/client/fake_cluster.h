@@ -1,0 +1,164 @@
+// Members that behave as a test tells them to: a small true state (keys, sessions with their
+// replies, leases, locks, a history to watch) behind faults that are scripted call by call.
+//
+// One thread, that of the KJ loop it was made on; every member answers from the one state at once.
+#pragma once
+
+#include <capnp/message.h>
+#include <capnp/rpc-twoparty.h>
+#include <kj/async-io.h>
+#include <kj/timer.h>
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "raft/base/error.h"
+#include "schema/coord.capnp.h"
+
+namespace coord::fake {
+
+// What becomes of one Kv.write call.
+enum class Fault {
+  kServe,
+  kDropBefore,        // the connection is cut, and nothing applied
+  kApplyThenDrop,     // applied, and the connection cut instead of an answer
+  kApplyThenUnknown,  // applied, and answered that nobody knows
+  kNotLeaderHint,     // refused, naming the leader
+  kNotLeader,         // refused, naming nobody
+  kNoQuorum,
+  kStall,  // never answered
+};
+
+struct Record {
+  std::string value;
+  std::uint64_t create_revision = 0;
+  std::uint64_t mod_revision = 0;
+  std::uint64_t version = 0;
+};
+
+struct Change {
+  std::uint64_t revision = 0;
+  std::string key;
+  std::string value;
+  bool deleted = false;
+};
+
+struct SessionRecord {
+  std::map<std::uint64_t, kj::Own<capnp::MallocMessageBuilder>> replies;
+  std::uint64_t ttl_ms = 0;
+};
+
+struct LockState {
+  std::deque<std::uint64_t> queue;  // the first one holds it
+  std::uint64_t token = 0;
+};
+
+class State {
+ public:
+  explicit State(kj::Timer& timer) : timer_(timer) {}
+
+  void apply(schema::Write::Reader write, schema::WriteResult::Builder result);
+  void read(schema::Read::Reader read, schema::ReadResult::Builder result) const;
+  // Expiry, as the leader would do it.
+  void end_session(std::uint64_t id);
+  // An operator's break.
+  void break_lock(const std::string& name);
+
+  std::uint64_t revision = 0;
+  std::uint64_t compacted = 0;
+  std::map<std::string, Record> keys;
+  std::map<std::uint64_t, SessionRecord> sessions;
+  std::map<std::string, LockState> locks;
+  std::vector<Change> history;
+  std::vector<std::string> applied;  // "put KEY=VALUE" and the like, in order
+  std::uint64_t renewals = 0;
+
+  kj::Promise<void> changed();
+
+ private:
+  void apply_once(schema::Write::Reader write, schema::WriteResult::Builder result);
+  void put(const std::string& key, const std::string& value);
+  void notify();
+
+  kj::Timer& timer_;
+  std::vector<kj::Own<kj::PromiseFulfiller<void>>> waiters_;
+};
+
+class Cluster;
+
+class Member final {
+ public:
+  Member(Cluster& cluster, std::uint64_t id, std::string address);
+  ~Member();
+
+  void serve(kj::Own<kj::AsyncIoStream> stream);
+  // Cuts every connection, as the end of its process would.
+  void cut();
+
+ private:
+  Cluster& cluster_;
+
+ public:
+  const std::uint64_t id;
+  std::string address;
+  bool up = true;
+  // Connections are accepted, and nothing is ever answered (a process that was stopped).
+  bool stopped = false;
+  // For each write call to come; then kServe.
+  std::deque<Fault> faults;
+  // Refuses writes while another one leads, instead of forwarding.
+  bool refuses = true;
+  bool renews = true;  // false: renewals are never answered
+  std::size_t write_calls = 0;
+  std::size_t read_calls = 0;
+  std::size_t writes = 0;
+  std::size_t connections = 0;
+
+  Cluster& cluster() { return cluster_; }
+  // Never fulfilled.
+  kj::Promise<void> silence() { return kj::NEVER_DONE; }
+
+ private:
+  struct Link;
+  std::vector<kj::Own<Link>> links_;
+};
+
+class Cluster final : private kj::TaskSet::ErrorHandler {
+ public:
+  Cluster(kj::Timer& timer, std::size_t members);
+  ~Cluster();
+
+  Member& member(std::size_t index) { return *members_[index]; }
+  std::size_t size() const { return members_.size(); }
+  Member* at(const std::string& address);
+  // None: nobody leads.
+  Member* leader() { return leader_; }
+  void elect(Member* member) {
+    leader_ = member;
+    if (member != nullptr) ++term_;
+  }
+  std::uint64_t term() const { return term_; }
+
+  kj::Timer& timer() { return timer_; }
+  void later(std::function<void()> work);
+  void add(kj::Promise<void> task) { tasks_.add(kj::mv(task)); }
+
+  State state;
+
+ private:
+  void taskFailed(kj::Exception&&) override {}
+
+  kj::Timer& timer_;
+  std::vector<std::unique_ptr<Member>> members_;
+  Member* leader_ = nullptr;
+  std::uint64_t term_ = 1;
+  kj::TaskSet tasks_;
+};
+
+}  // namespace coord::fake

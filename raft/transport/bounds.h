@@ -18,7 +18,9 @@ inline std::size_t message_bytes_max(const TransportOptions& options) {
 inline rpc::ConnectionOptions connection_options(const TransportOptions& options) {
   rpc::ConnectionOptions connection;
   connection.messages.message_bytes_max = message_bytes_max(options);
-  connection.messages.stall_timeout = options.silence_timeout;
+  // Later than silence, which ends the same trouble: a connection that breaks by itself looks as if
+  // the peer had closed it, and that is a hint which elections listen to.
+  connection.messages.stall_timeout = 2 * options.silence_timeout;
   return connection;
 }
 

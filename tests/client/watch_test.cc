@@ -15,6 +15,9 @@ WatchEvent event(std::uint64_t revision, std::string key) {
 
 class WatchTest : public SimulatedClientTest {
  protected:
+  // While what the callbacks write to is still there.
+  void TearDown() override { destroy_client(); }
+
   // What a callback was told: "KEY@REVISION", or the kind of an update.
   WatchCallback record() {
     return [this](Result<WatchUpdate> update) {

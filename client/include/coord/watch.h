@@ -82,7 +82,8 @@ class [[nodiscard]] Watcher {
   std::shared_ptr<internal::WatchState> state_;
 };
 
-// Runs on the client's I/O thread, and must not block there. After an error nothing more comes.
+// Runs on the client's I/O thread, and must not block there. After an error nothing more comes; the
+// last one is kCancelled, soon after the Watcher has gone or before the Client has.
 using WatchCallback = std::function<void(Result<WatchUpdate>)>;
 
 // Follows an election: who leads now, then every change of leader or of its value.

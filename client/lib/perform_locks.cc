@@ -104,7 +104,8 @@ rpc::Task<Result<Lock>> perform(Core& core, op::AcquireLock op) {
   wanted.mode = op.options.mode;
   wanted.wait = op.options.wait;
   wanted.timeout = core.timeout_or_default(op.options.timeout);
-  auto hold = co_await acquire(core, std::move(wanted), op.options.session, op.options.stop);
+  auto hold =
+      co_await acquire(core, std::move(wanted), op.options.session.get(), op.options.stop.get());
   if (!hold.ok()) co_return hold.error();
   co_return Access::lock(std::move(hold).value());
 }
@@ -115,7 +116,8 @@ rpc::Task<Result<Leadership>> perform(Core& core, op::Campaign op) {
   wanted.value = std::move(op.value);
   wanted.wait = op.options.wait;
   wanted.timeout = core.timeout_or_default(op.options.timeout);
-  auto hold = co_await acquire(core, std::move(wanted), op.options.session, op.options.stop);
+  auto hold =
+      co_await acquire(core, std::move(wanted), op.options.session.get(), op.options.stop.get());
   if (!hold.ok()) co_return hold.error();
   co_return Access::leadership(std::move(hold).value());
 }

@@ -23,7 +23,7 @@ void encode(schema::Read::Builder target, const op::Range& op) {
   encode(target.initRange(), op.range);
   target.setRevision(options.revision.value());
   target.setLimit(static_cast<std::uint32_t>(std::min<std::size_t>(options.limit, UINT32_MAX)));
-  if (!options.cursor.empty()) target.setCursor(to_data(options.cursor));
+  if (!options.cursor->empty()) target.setCursor(to_data(options.cursor.get()));
   target.setKeysOnly(options.keys_only);
   target.setCountOnly(options.count_only);
 }
@@ -32,7 +32,8 @@ std::size_t bytes_of(const op::Get& op) {
   return kReadOverhead + op.key.size();
 }
 std::size_t bytes_of(const op::Range& op) {
-  return kReadOverhead + op.range.begin().size() + op.range.end().size() + op.options.cursor.size();
+  return kReadOverhead + op.range.begin().size() + op.range.end().size() +
+         op.options.cursor->size();
 }
 
 GetResult decode(const Answer& answer, const op::Get&) {

@@ -150,7 +150,7 @@ rpc::Task<Result<std::shared_ptr<LiveSession>>> Sessions::free_for(
 
 rpc::Task<Result<std::shared_ptr<LiveSession>>> Sessions::open(SessionOptions options,
                                                                Instant deadline) {
-  if (options.name.empty()) options.name = options_.name;
+  if (options.name->empty()) options.name = options_.name;
   const auto attempt = [this, options](Connection& connection) -> kj::Promise<Result<Opened>> {
     auto request = connection.kv().writeRequest();
     auto grant = request.initWrites(1)[0].initLeaseGrant();
@@ -158,7 +158,7 @@ rpc::Task<Result<std::shared_ptr<LiveSession>>> Sessions::open(SessionOptions op
     grant.setNonce(environment_.random());
     grant.setTtlMs(static_cast<std::uint64_t>(std::max<std::int64_t>(0, options.ttl.count())));
     grant.setSession(true);
-    grant.setName(to_text(options.name));
+    grant.setName(to_text(options.name.get()));
     grant.setHost(to_text(environment_.host));
     grant.setPid(environment_.pid);
     const Instant sent = environment_.clock();
@@ -170,7 +170,7 @@ rpc::Task<Result<std::shared_ptr<LiveSession>>> Sessions::open(SessionOptions op
   };
   auto result = co_await calls_.repeat<Opened>(Route::kLeader, deadline, kOpenPatience, attempt);
   if (!result.ok()) co_return result.error();
-  auto session = std::make_shared<LiveSession>(result->id, result->ttl, options.name);
+  auto session = std::make_shared<LiveSession>(result->id, result->ttl, options.name.get());
   begin(session, result->sent);
   co_return session;
 }

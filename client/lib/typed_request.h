@@ -72,7 +72,7 @@ class TypedWrite final : public WriteRequest {
   void encode(schema::Write::Builder target) const override {
     internal::encode(target, op_);
     if constexpr (requires { op_.options.guard; }) {
-      const Guard& guard = op_.options.guard;
+      const Guard& guard = op_.options.guard.get();
       if (guard.token.is_zero()) return;
       auto condition = target.initGuard();
       internal::encode(condition.initLock(), guard.lock);

@@ -243,7 +243,7 @@ void encode(schema::Write::Builder target, const op::LeaseGrant& op) {
   auto grant = target.initLeaseGrant();
   grant.setId(op.options.id.value());
   grant.setTtlMs(static_cast<std::uint64_t>(op.ttl.count()));
-  grant.setName(to_text(op.options.name));
+  grant.setName(to_text(op.options.name.get()));
 }
 
 void encode(schema::Write::Builder target, const op::LeaseRevoke& op) {
@@ -288,22 +288,22 @@ void encode(schema::Write::Builder target, const ProclaimWrite& op) {
 }
 
 std::size_t bytes_of(const op::Put& op) {
-  return kWriteOverhead + op.key.size() + op.value.size() + op.options.guard.lock.name.size();
+  return kWriteOverhead + op.key.size() + op.value.size() + op.options.guard->lock.name.size();
 }
 std::size_t bytes_of(const op::Delete& op) {
   return kWriteOverhead + op.range.begin().size() + op.range.end().size() +
-         op.options.guard.lock.name.size();
+         op.options.guard->lock.name.size();
 }
 std::size_t bytes_of(const op::Cas& op) {
   const auto* expected = std::get_if<std::string>(&op.expect.what);
-  return kWriteOverhead + op.key.size() + op.value.size() + op.options.guard.lock.name.size() +
+  return kWriteOverhead + op.key.size() + op.value.size() + op.options.guard->lock.name.size() +
          (expected == nullptr ? 0 : expected->size());
 }
 std::size_t bytes_of(const op::Transact& op) {
-  return bytes_of(op.txn) + op.options.guard.lock.name.size();
+  return bytes_of(op.txn) + op.options.guard->lock.name.size();
 }
 std::size_t bytes_of(const op::LeaseGrant& op) {
-  return kWriteOverhead + op.options.name.size();
+  return kWriteOverhead + op.options.name->size();
 }
 std::size_t bytes_of(const op::LeaseRevoke&) {
   return kWriteOverhead;

@@ -29,18 +29,18 @@ struct LockOptions {
   std::optional<milliseconds> wait = {};
   // Whose end gives the lock back; none: the client's own session. With a session of the caller's,
   // one lock is held (or waited for) at most once: a second time is kLockBusy.
-  Session session = {};
+  OptionValue<Session> session = {};
   // For each exchange with a server, not for the wait.
   milliseconds timeout{0};
   // Ends the wait when it is requested (kCancelled, unless the lock was granted just then).
-  std::stop_token stop = {};
+  OptionValue<std::stop_token> stop = {};
 };
 
 struct CampaignOptions {
   std::optional<milliseconds> wait = {};
-  Session session = {};
+  OptionValue<Session> session = {};
   milliseconds timeout{0};
-  std::stop_token stop = {};
+  OptionValue<std::stop_token> stop = {};
 };
 
 class [[nodiscard]] Lock {

@@ -22,7 +22,7 @@ struct Access;
 
 struct SessionOptions {
   milliseconds ttl{10'000};
-  std::string name = {};  // who holds it, for people; empty: the client's
+  OptionValue<std::string> name = {};  // who holds it, for people; empty: the client's
   milliseconds timeout{0};
 };
 

@@ -14,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include "coord/option_value.h"
 #include "raft/base/error.h"
 #include "raft/base/result.h"
 #include "raft/base/types.h"
@@ -105,7 +106,7 @@ enum class Retry : std::uint8_t {
 struct PutOptions {
   LeaseId lease = {};  // attach to; zero: none (a put always replaces the attachment)
   bool want_previous = false;
-  Guard guard = {};
+  OptionValue<Guard> guard = {};
   milliseconds timeout{0};
   Retry retry = Retry::kDefault;
 };
@@ -116,7 +117,7 @@ struct PutResult {
 
 struct DeleteOptions {
   bool want_previous = false;
-  Guard guard = {};
+  OptionValue<Guard> guard = {};
   milliseconds timeout{0};
   Retry retry = Retry::kDefault;
 };
@@ -137,7 +138,7 @@ struct Expect {
 };
 struct CasOptions {
   LeaseId lease = {};
-  Guard guard = {};
+  OptionValue<Guard> guard = {};
   milliseconds timeout{0};
   Retry retry = Retry::kDefault;
 };
@@ -148,7 +149,7 @@ struct CasResult {
 };
 
 struct TxnOptions {
-  Guard guard = {};
+  OptionValue<Guard> guard = {};
   milliseconds timeout{0};
   Retry retry = Retry::kDefault;
 };
@@ -211,9 +212,10 @@ struct GetResult {
 };
 
 struct RangeOptions {
-  Revision revision = {};   // zero: the newest
-  std::size_t limit = 0;    // zero: as many as a response may hold
-  std::string cursor = {};  // from an earlier result: go on there, at the same revision
+  Revision revision = {};  // zero: the newest
+  std::size_t limit = 0;   // zero: as many as a response may hold
+  OptionValue<std::string> cursor =
+      {};  // from an earlier result: go on there, at the same revision
   bool keys_only = false;
   bool count_only = false;
   Consistency consistency = {};
@@ -233,8 +235,8 @@ struct RangeResult {
 // Leases and sessions
 
 struct LeaseGrantOptions {
-  LeaseId id = {};        // zero: one is chosen at random
-  std::string name = {};  // who holds it, for people
+  LeaseId id = {};                     // zero: one is chosen at random
+  OptionValue<std::string> name = {};  // who holds it, for people
   milliseconds timeout{0};
 };
 struct LeaseGrantResult {

@@ -35,7 +35,7 @@ void Pipeline::submit(std::unique_ptr<Request> request) {
 
 void Pipeline::flush() {
   while (!queue_.empty() && flights_.size() < kFlightsMax) {
-    if (parts_.environment.clock() < paused_until_) return;  // the pause's end flushes
+    if (paused_) return;  // the pause's end flushes
     auto connection = parts_.directory.pick(route_);
     if (connection == nullptr) return;  // the directory calls when there is one
     Flight& flight = flights_.emplace_back();
@@ -202,15 +202,18 @@ void Pipeline::expire(Request& request) {
 }
 
 void Pipeline::pause(milliseconds at_least) {
-  const Instant now = parts_.environment.clock();
-  if (paused_until_ > now) return;
+  if (paused_) return;
   const milliseconds most = std::min(kPauseMax, kPauseMin * (1 << std::min(refusals_, 4u)));
   ++refusals_;
-  const Duration jitter{parts_.environment.random() %
-                        static_cast<std::uint64_t>(Duration(most - kPauseMin / 2).count())};
+  const Duration jitter{static_cast<std::int64_t>(
+      parts_.environment.random() %
+      static_cast<std::uint64_t>(Duration(most - kPauseMin / 2).count()))};
   const Duration wait = std::max<Duration>(kPauseMin / 2 + jitter, std::min(at_least, kPauseMax));
-  paused_until_ = now + wait;
-  tasks_.add(parts_.environment.timer.afterDelay(to_kj(wait)).then([this] { parts_.schedule(); }));
+  paused_ = true;
+  tasks_.add(parts_.environment.timer.afterDelay(to_kj(wait)).then([this] {
+    paused_ = false;
+    parts_.schedule();
+  }));
 }
 
 void Pipeline::check_flights(Instant now) {

@@ -102,8 +102,9 @@ class Pipeline : private kj::TaskSet::ErrorHandler {
   Queue queue_;
   std::list<Flight> flights_;
   std::uint64_t next_number_ = 1;
-  // Nothing is sent before then, after a refusal that time alone can cure.
-  Instant paused_until_{};
+  // After a refusal that time alone can cure, for a moment. Ended by the timer and not by a look at
+  // the clock, which runs a little ahead of it.
+  bool paused_ = false;
   unsigned refusals_ = 0;
   kj::TaskSet tasks_;
 };

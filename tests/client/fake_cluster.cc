@@ -309,7 +309,7 @@ class KvService final : public schema::Kv::Server {
       case Fault::kStall:
         return member_.silence();
       case Fault::kDropBefore:
-        cluster.later([this] { member_.cut(); });
+        cluster.later([&member = member_] { member.cut(); });
         return member_.silence();
       case Fault::kNotLeaderHint:
         fail(answer.initFailure(), ErrorCode::kNotLeader, schema::Outcome::NOT_APPLIED,
@@ -332,7 +332,7 @@ class KvService final : public schema::Kv::Server {
     auto results = answer.initResults(writes.size());
     for (unsigned i = 0; i < writes.size(); ++i) cluster.state.apply(writes[i], results[i]);
     if (fault == Fault::kApplyThenDrop) {
-      cluster.later([this] { member_.cut(); });
+      cluster.later([&member = member_] { member.cut(); });
       return member_.silence();
     }
     if (fault == Fault::kApplyThenUnknown) {

@@ -132,7 +132,10 @@ class LoadClient {
  private:
   void watch() {
     watcher_ = client_->watch({KeyRange::prefix("bench/")}, {}, [this](Result<WatchUpdate> update) {
-      if (!update) fail(update.error());
+      if (!update) {
+        if (update.error().code == ErrorCode::kCancelled) return;  // the client ends
+        fail(update.error());
+      }
       const Clock::time_point now = Clock::now();
       for (const WatchEvent& event : update->events) {
         meter_.succeeded(stamp_of(event.current.value), now);

@@ -27,4 +27,7 @@ inline kj::Duration to_kj(Duration duration) {
   return duration.count() * kj::NANOSECONDS;
 }
 
+// An id for a lease, never zero. Below 2^53, so that whatever reads coordctl's JSON keeps it exact.
+inline LeaseId random_lease_id(std::uint64_t random) { return LeaseId((random >> 11) | 1); }
+
 }  // namespace coord::internal

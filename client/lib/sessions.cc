@@ -154,7 +154,7 @@ rpc::Task<Result<std::shared_ptr<LiveSession>>> Sessions::open(SessionOptions op
   const auto attempt = [this, options](Connection& connection) -> kj::Promise<Result<Opened>> {
     auto request = connection.kv().writeRequest();
     auto grant = request.initWrites(1)[0].initLeaseGrant();
-    grant.setId(std::max<std::uint64_t>(1, environment_.random()));
+    grant.setId(random_lease_id(environment_.random()).value());
     grant.setNonce(environment_.random());
     grant.setTtlMs(static_cast<std::uint64_t>(std::max<std::int64_t>(0, options.ttl.count())));
     grant.setSession(true);

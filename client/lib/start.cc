@@ -1,4 +1,5 @@
 #include "client/lib/engine.h"
+#include "client/lib/environment.h"
 #include "client/lib/handles.h"
 #include "client/lib/perform.h"
 #include "client/lib/typed_request.h"
@@ -78,8 +79,7 @@ void start(const EnginePtr& engine, Op op, CompletionPtr<typename Op::Response> 
   }
   if constexpr (std::is_same_v<Op, op::LeaseGrant>) {
     // So that an answer that got lost does not leave a lease that nobody knows.
-    if (op.options.id.is_zero())
-      op.options.id = LeaseId(std::max<std::uint64_t>(1, engine->random()));
+    if (op.options.id.is_zero()) op.options.id = random_lease_id(engine->random());
   }
   engine->submit(make_job(std::move(op), std::move(completion)));
 }

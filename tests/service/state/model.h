@@ -78,7 +78,6 @@ class Model {
 
   std::vector<Keys> history_{Keys()};
   Keys draft_;
-  bool draft_touched_ = false;
   std::uint64_t line_ = 0;
   std::uint64_t sequential_ = 0;
   std::uint64_t last_lease_ = 0;

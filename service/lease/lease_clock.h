@@ -2,7 +2,9 @@
 //
 // A process that was stopped, or whose loop was starved, finds the renewals of that time waiting in
 // its sockets when it goes on. Were that time to count, leases would end for want of renewals that
-// had long arrived. So it does not count, and for a while after it nothing ends at all.
+// had long arrived. So of a gap between two looks at the time only `gap_max` counts, and after it
+// nothing ends for a while. A process that is starved all the time still gets on: its leases' time
+// runs at a rate of at least gap_max to the usual gap, and for half of it leases may end.
 #pragma once
 
 #include "raft/base/types.h"
@@ -29,12 +31,13 @@ class LeaseClock {
   Instant observe(Instant monotonic) {
     if (regular_) {
       const Duration gap = monotonic - seen_;
-      if (gap > options_.gap_max) {
-        stalled_ += gap;
-        ++stalls_;
-        quiet_until_ = monotonic - stalled_ + options_.grace;
-      }
       seen_ = monotonic;
+      if (gap > options_.gap_max) {
+        stalled_ += gap - options_.gap_max;
+        ++stalls_;
+        const Instant now = monotonic - stalled_;
+        if (now >= quiet_until_ + options_.grace) quiet_until_ = now + options_.grace;
+      }
     }
     return monotonic - stalled_;
   }

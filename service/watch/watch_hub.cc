@@ -47,6 +47,13 @@ void WatchHub::Impl::on_changes(Revision revision, std::span<const Change> chang
   schedule();
 }
 
+// Some revisions change no key. Outside of apply() all that there is has been told.
+void WatchHub::Impl::note_revision() {
+  const bool all_offered = shared_.offered == revision_;
+  revision_ = source_.revision();
+  if (all_offered) shared_.offered = revision_;
+}
+
 void WatchHub::Impl::make_room() {
   while (shared_.ring.bytes() > options_.ring_bytes_max) {
     // What leaves the ring must have been offered, or a live watch would miss it.
@@ -106,6 +113,7 @@ void WatchHub::Impl::schedule() {
 
 void WatchHub::Impl::run() {
   scheduled_ = false;
+  note_revision();
   if (timer_.now() != budget_turn_) {
     budget_turn_ = timer_.now();
     budget_ = WatchBudget();
@@ -187,6 +195,7 @@ void WatchHub::Impl::schedule_progress(WatchId id, kj::TimePoint due) {
 }
 
 void WatchHub::Impl::send_progress() {
+  note_revision();
   const kj::TimePoint now = timer_.now();
   std::vector<std::pair<WatchId, kj::TimePoint>> again;
   while (!progress_.empty() && progress_.begin()->first <= now) {

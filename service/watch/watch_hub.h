@@ -50,8 +50,8 @@ class WatchHub {
   WatchHub(const WatchHub&) = delete;
   WatchHub& operator=(const WatchHub&) = delete;
 
-  // As StateObserver::on_changes; to be called for every revision after the one that the source had
-  // when the hub was made, in order.
+  // As StateObserver::on_changes; to be called for every revision that changed a key, in order, from
+  // the one after that which the source had when the hub was made.
   void on_changes(Revision revision, std::span<const Change> changes);
 
   // The service to hand out to a client.

@@ -43,6 +43,7 @@ class WatchHub::Impl final : private kj::TaskSet::ErrorHandler {
     kj::TimePoint told_at = kj::origin<kj::TimePoint>();  // when it was last sent something
   };
 
+  void note_revision();
   void make_room();
   void offer(const ChangeRing::Entry& entry, WatchBudget& budget);
   void offer_all(WatchBudget& budget);

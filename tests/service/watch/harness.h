@@ -145,9 +145,9 @@ struct Client {
   bool answered = false;
 };
 
-class Harness {
+class HubHarness {
  public:
-  explicit Harness(WatchOptions options = {})
+  HubHarness(const WatchSource& source, WatchOptions options)
       : scope(loop), timer(kj::origin<kj::TimePoint>() + 1 * kj::SECONDS) {
     hub = std::make_unique<WatchHub>(
         source, timer, [](schema::Header::Builder header) { header.setMemberId(7); }, options);
@@ -171,12 +171,6 @@ class Harness {
     timer.advanceTo(timer.now() + by.count() * kj::MILLISECONDS);
     run();
   }
-  void change(const std::vector<TwinSource::Edit>& edits) {
-    const auto changes = source.apply(edits);
-    if (!changes.empty()) hub->on_changes(source.revision(), changes);
-  }
-  void put(const std::string& key, const std::string& value) { change({{key, value}}); }
-
   // Asks, and does not wait for the answer: see run().
   Client& watch(WatchWish wish) {
     Client& client = *clients.emplace_back(std::make_unique<Client>());
@@ -231,11 +225,29 @@ class Harness {
   kj::EventLoop loop;
   kj::WaitScope scope;
   kj::TimerImpl timer;
-  TwinSource source;
   NoErrors errors;
   std::vector<std::unique_ptr<Client>> clients;
   std::unique_ptr<WatchHub> hub;
   kj::TaskSet calls{errors};
+};
+
+// So that it is made before the hub that reads it.
+struct TwinHolder {
+  TwinSource source;
+};
+
+// A hub over a history that the test writes.
+class Harness : private TwinHolder, public HubHarness {
+ public:
+  explicit Harness(WatchOptions options = {}) : HubHarness(TwinHolder::source, options) {}
+
+  void change(const std::vector<TwinSource::Edit>& edits) {
+    const auto changes = source.apply(edits);
+    if (!changes.empty()) hub->on_changes(source.revision(), changes);
+  }
+  void put(const std::string& key, const std::string& value) { change({{key, value}}); }
+
+  using TwinHolder::source;
 };
 
 inline KeyInterval single(const std::string& key) {

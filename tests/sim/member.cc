@@ -117,19 +117,19 @@ void World::write(Member& member, raft::Durable batch) {
   if (!healed_ && swarm_.slow_syncs > 0 && disk_dice_.chance(swarm_.slow_syncs, 1000)) {
     delay += milliseconds(disk_dice_.below(3000));
   }
-  const Instant begin = std::max(member.disk_free, now_);
-  member.disk_free = begin + delay;
+  if (now_ >= member.sync_ends) member.sync_ends = member.next_sync_ends;
+  Instant begin = member.sync_ends;
+  if (now_ >= member.sync_ends) {
+    begin = now_;
+    member.sync_ends = member.next_sync_ends = now_ + delay;
+  } else if (member.next_sync_ends == member.sync_ends) {
+    member.next_sync_ends = member.sync_ends + delay;
+  }
   if (swarm_.crash_in_write > 0 && disk_dice_.chance(swarm_.crash_in_write, 10'000)) {
     schedule_.add(begin + delay / 2, Schedule::Crash{member.id, member.incarnation});
   }
-  // Now and then a completion is left out: the next one implies it.
-  if (!disk_dice_.chance(1, 8) || healed_) {
-    schedule_.add(member.disk_free,
-                  Schedule::DiskDone{member.id, member.incarnation, batch.ticket});
-  } else {
-    schedule_.add(member.disk_free + delay + microseconds(100),
-                  Schedule::DiskDone{member.id, member.incarnation, batch.ticket});
-  }
+  schedule_.add(member.next_sync_ends,
+                Schedule::DiskDone{member.id, member.incarnation, batch.ticket});
   member.disk.submit(std::move(batch));
 }
 

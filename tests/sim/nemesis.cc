@@ -43,7 +43,7 @@ void World::start(Member& member) {
   member.wake_at.reset();
   member.turn_scheduled = member.paused = false;
   member.events_since_output = 0;
-  member.disk_free = now_;
+  member.sync_ends = member.next_sync_ends = now_;
   checker_.started(member.id);
   tell("{} starts with {} entries, {} applied", member.id, member.disk.last().index,
        member.applied);
@@ -103,7 +103,9 @@ void World::pause_someone() {
 
 void World::begin_partition() {
   tell("a partition begins");
-  network_.partition(members_.size());
+  // Cutting off a leader that has clients is what makes logs diverge.
+  const Member* favourite = leader_or_anyone(nemesis_dice_);
+  network_.partition(members_.size(), favourite == nullptr ? MemberId(1) : favourite->id);
   const auto longest = static_cast<std::uint64_t>(swarm_.partition_max.count());
   schedule_.add(now_ + Duration(static_cast<Duration::rep>(nemesis_dice_.below(longest))),
                 Schedule::Nemesis{Schedule::Nemesis::What::kHeal});

@@ -35,12 +35,15 @@ void Network::become_perfect() {
   swarm_.delay_mean = std::min<Duration>(swarm_.delay_mean, milliseconds(1));
 }
 
-void Network::partition(std::uint64_t members) {
+void Network::partition(std::uint64_t members, MemberId favourite) {
   heal();
   if (members < 2) return;
-  switch (prng_.below(5)) {
+  switch (prng_.below(6)) {
     case 0:
-      isolate(members);
+      isolate(members, prng_.between(1, members));
+      break;
+    case 5:
+      isolate(members, favourite.value());
       break;
     case 1:
       split(members, /*one_way=*/false);
@@ -64,8 +67,7 @@ void Network::partition(std::uint64_t members) {
   }
 }
 
-void Network::isolate(std::uint64_t members) {
-  const std::uint64_t lonely = prng_.between(1, members);
+void Network::isolate(std::uint64_t members, std::uint64_t lonely) {
   for (std::uint64_t other = 1; other <= members; ++other) {
     blocked_[lonely][other].any = blocked_[other][lonely].any = true;
   }

@@ -32,8 +32,8 @@ class Network {
     return !blocked_[from.value()][to.value()].any;
   }
 
-  // Cuts some links, in one of several patterns.
-  void partition(std::uint64_t members);
+  // Cuts some links, in one of several patterns; `favourite` is met more often than others.
+  void partition(std::uint64_t members, MemberId favourite);
   void heal() { blocked_ = {}; }
   // From now on nothing goes wrong.
   void become_perfect();
@@ -47,7 +47,7 @@ class Network {
     std::optional<std::size_t> kind;
   };
 
-  void isolate(std::uint64_t members);
+  void isolate(std::uint64_t members, std::uint64_t lonely);
   void split(std::uint64_t members, bool one_way);
 
   Swarm swarm_;

@@ -51,7 +51,9 @@ class World {
     std::int64_t clock_rate = 1000;
 
     std::vector<raft::HeldMessage> held;
-    Instant disk_free{};  // when the disk will be done with what it was given
+    // What is submitted while a sync is running shares the next one.
+    Instant sync_ends{};       // the running one, or the last one
+    Instant next_sync_ends{};  // equal to sync_ends if nothing waits for another
     raft::LogId flushed{};
     Index applied{};
     bool paused = false;

@@ -20,7 +20,9 @@ struct Greeting {
 }
 
 interface PeerSession {
-  deliver @0 (messages :List(Message)) -> ();
+  deliver @0 (messages :List(Message)) -> (replies :List(Message));
+  # Answered when there is something to reply, or a little later with nothing: most messages are
+  # answered by one, and so the answer costs no call of its own in the other direction.
   service @1 () -> (service :Capability);
   # What requests are forwarded to: a Forward.
 }

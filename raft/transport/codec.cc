@@ -255,6 +255,10 @@ void encode(const Message& message, schema::Message::Builder builder) {
   std::visit([&](const auto& body) { encode_body(body, builder); }, message.body);
 }
 
+void encode(std::span<const Message> messages, capnp::List<schema::Message>::Builder builder) {
+  for (unsigned i = 0; i < messages.size(); ++i) encode(messages[i], builder[i]);
+}
+
 Result<Message> decode(schema::Message::Reader reader, std::size_t entry_bytes_max) {
   if (reader.getFrom() == 0 || reader.getTo() == 0 || reader.getFrom() == reader.getTo()) {
     return invalid("from or to");

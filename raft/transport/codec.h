@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 
 #include "raft/base/limits.h"
 #include "raft/base/result.h"
@@ -19,6 +20,7 @@ inline constexpr std::uint64_t kNumberEnd = UINT64_MAX - (std::uint64_t{1} << 32
 // bounds.
 std::size_t encoded_bytes(const Message& message);
 void encode(const Message& message, schema::Message::Builder builder);
+void encode(std::span<const Message> messages, capnp::List<schema::Message>::Builder builder);
 
 // kInvalidArgument says what is wrong with it. The payloads of an append are slices of one block,
 // each beginning at a multiple of 8 bytes. Reading a malformed pointer throws, as everywhere in

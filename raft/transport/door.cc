@@ -2,11 +2,40 @@
 
 #include <kj/debug.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "raft/transport/codec.h"
+#include "raft/transport/receive.h"
 
 namespace coord::raft {
+
+namespace {
+// A reply that waits for the disk comes within this time, as a rule.
+constexpr kj::Duration kCallOpenMax = 5 * kj::MILLISECONDS;
+constexpr std::size_t kOpenCallsMax = limits::kInflightAppendsMax;
+}  // namespace
+
+void DoorState::close() {
+  open_ = false;
+  reports_ = nullptr;
+  for (Session* session : sessions_) session->stop();
+}
+
+void DoorState::entered(Session& session) {
+  sessions_.push_back(&session);
+}
+
+void DoorState::left(Session& session) {
+  std::erase(sessions_, &session);
+}
+
+bool DoorState::reply(MemberId member, std::span<const Message> replies) {
+  const auto newest = std::find_if(sessions_.rbegin(), sessions_.rend(), [&](const Session* each) {
+    return each->member() == member;
+  });
+  return newest != sessions_.rend() && (*newest)->reply(replies);
+}
 
 void DoorState::report_closed(MemberId member) {
   if (!open_) return;
@@ -52,31 +81,53 @@ Status Door::check(schema::Greeting::Reader greeting) const {
 }
 
 Session::~Session() noexcept {
+  state_->left(*this);
   state_->report_closed(member_);
 }
 
 kj::Promise<void> Session::deliver(DeliverContext context) {
   if (!state_->open()) return KJ_EXCEPTION(DISCONNECTED, "this member is stopping");
-  const Status received = receive(context.getParams().getMessages());
-  if (received.ok()) return kj::READY_NOW;
-  if (state_->handlers.trouble) state_->handlers.trouble(member_, received.error());
-  return KJ_EXCEPTION(FAILED, received.error().message.c_str());
+  const Status received =
+      receive_all(context.getParams().getMessages(), member_, state_->options, state_->handlers);
+  if (!received.ok()) {
+    if (state_->handlers.trouble) state_->handlers.trouble(member_, received.error());
+    return KJ_EXCEPTION(FAILED, received.error().message.c_str());
+  }
+  context.releaseParams();
+  context.allowCancellation();
+
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  const std::uint64_t number = ++calls_begun_;
+  calls_.emplace(number, OpenCall{context, state_->timer.now(), kj::mv(paf.fulfiller)});
+  if (calls_.size() > kOpenCallsMax) reply({});
+  if (!closing_overdue_) {
+    closing_overdue_ = true;
+    closer_ = close_overdue();
+  }
+  return paf.promise.attach(kj::defer([this, number] { calls_.erase(number); }));
 }
 
-Status Session::receive(capnp::List<schema::Message>::Reader messages) {
-  const TransportOptions& options = state_->options;
-  for (const auto each : messages) {
-    auto message = decode(each, options.entry_bytes_max);
-    if (!message.ok()) return std::move(message).error();
-    if (message->cluster != options.cluster || message->to != options.self ||
-        message->from != member_) {
-      return make_error(ErrorCode::kWrongMember,
-                        "a message of cluster {} from {} to {} came from member {}",
-                        message->cluster, message->from, message->to, member_);
-    }
-    if (state_->handlers.receive) state_->handlers.receive(std::move(message).value());
+bool Session::reply(std::span<const Message> replies) {
+  if (calls_.empty()) return false;
+  OpenCall call = std::move(calls_.extract(calls_.begin()).mapped());
+  if (!replies.empty()) {
+    std::size_t bytes = 0;
+    for (const Message& message : replies) bytes += encoded_bytes(message);
+    auto results = call.context.getResults(capnp::MessageSize{bytes / sizeof(capnp::word) + 16, 0});
+    encode(replies, results.initReplies(static_cast<unsigned>(replies.size())));
   }
-  return Status::success();
+  call.done->fulfill();
+  return true;
+}
+
+// Not every message has a reply, and the sender counts what was not answered.
+rpc::Task<void> Session::close_overdue() {
+  while (!calls_.empty()) {
+    co_await state_->timer.atTime(calls_.begin()->second.since + kCallOpenMax);
+    const kj::TimePoint now = state_->timer.now();
+    while (!calls_.empty() && calls_.begin()->second.since + kCallOpenMax <= now) reply({});
+  }
+  closing_overdue_ = false;
 }
 
 kj::Promise<void> Session::service(ServiceContext context) {

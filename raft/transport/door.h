@@ -4,33 +4,44 @@
 #pragma once
 
 #include <kj/async.h>
+#include <kj/timer.h>
 
+#include <map>
 #include <memory>
+#include <span>
 
 #include "raft/transport/transport.h"
 #include "schema/peer.capnp.h"
 #include "schema/rpc/server.h"
+#include "schema/rpc/task.h"
 
 namespace coord::raft {
 
+class Session;
+
 class DoorState final : private kj::TaskSet::ErrorHandler {
  public:
-  DoorState(const TransportOptions& options, const Transport::Handlers& handlers)
-      : options(options),
+  DoorState(kj::Timer& timer, const TransportOptions& options, const Transport::Handlers& handlers)
+      : timer(timer),
+        options(options),
         handlers(handlers),
         reports_(kj::heap<kj::TaskSet>(static_cast<kj::TaskSet::ErrorHandler&>(*this))) {}
 
   // The transport is going: nothing is passed on any more, and what `options` and `handlers` refer
   // to may be gone.
-  void close() {
-    open_ = false;
-    reports_ = nullptr;
-  }
+  void close();
   bool open() const { return open_; }
 
   // In a turn of its own, because a session notices it while the RPC system takes it apart.
   void report_closed(MemberId member);
 
+  // Sessions come and go; a member that dials again may have two for a while. The newest replies.
+  void entered(Session& session);
+  void left(Session& session);
+  // Sends `replies` as the answer to a call of that member's. False: no call of its is open.
+  bool reply(MemberId member, std::span<const Message> replies);
+
+  kj::Timer& timer;
   const TransportOptions& options;
   const Transport::Handlers& handlers;
 
@@ -38,6 +49,7 @@ class DoorState final : private kj::TaskSet::ErrorHandler {
   void taskFailed(kj::Exception&&) override {}
 
   bool open_ = true;
+  std::vector<Session*> sessions_;  // the newest last
   kj::Own<kj::TaskSet> reports_;
 };
 
@@ -58,21 +70,44 @@ class Door final : public schema::Peer::Server {
 };
 
 // A member that has greeted. Destroyed when its connection is: that is how its end is noticed.
+//
+// A call stays open for a short while, so that what this member has to reply leaves as its answer:
+// half the traffic of replies that are calls. Replies need no order, and the caller may have many
+// calls under way.
 class Session final : public schema::PeerSession::Server {
  public:
   Session(std::shared_ptr<DoorState> state, MemberId member)
-      : state_(std::move(state)), member_(member) {}
+      : state_(std::move(state)), member_(member) {
+    state_->entered(*this);
+  }
   ~Session() noexcept;
+
+  MemberId member() const { return member_; }
+  // With the oldest open call. False: there is none.
+  bool reply(std::span<const Message> replies);
+  // The timer may be gone from now on.
+  void stop() { closer_ = nullptr; }
 
  protected:
   kj::Promise<void> deliver(DeliverContext context) override;
   kj::Promise<void> service(ServiceContext context) override;
 
  private:
-  Status receive(capnp::List<schema::Message>::Reader messages);
+  struct OpenCall {
+    DeliverContext context;
+    kj::TimePoint since;
+    kj::Own<kj::PromiseFulfiller<void>> done;
+  };
+
+  rpc::Task<void> close_overdue();
 
   std::shared_ptr<DoorState> state_;
   const MemberId member_;
+  // By number, that is by age.
+  std::map<std::uint64_t, OpenCall> calls_;
+  std::uint64_t calls_begun_ = 0;
+  bool closing_overdue_ = false;
+  kj::Promise<void> closer_ = nullptr;
 };
 
 }  // namespace coord::raft

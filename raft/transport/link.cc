@@ -7,13 +7,25 @@
 
 #include "raft/transport/bounds.h"
 #include "raft/transport/codec.h"
+#include "raft/transport/receive.h"
 
 namespace coord::raft {
 
 namespace {
+
+// News of the commit index waits that long for something that it can travel with: in a row of writes
+// the next append has it too.
+constexpr kj::Duration kNewsDelay = 1 * kj::MILLISECONDS;
+
 kj::Duration to_kj(Duration duration) {
   return duration.count() * kj::NANOSECONDS;
 }
+
+bool is_news(const Message& message) {
+  const auto* heartbeat = std::get_if<Heartbeat>(&message.body);
+  return heartbeat != nullptr && heartbeat->round == Round{};
+}
+
 }  // namespace
 
 Link::Link(kj::Network& network, kj::Timer& timer, const TransportOptions& options,
@@ -128,6 +140,20 @@ kj::Maybe<capnp::Capability::Client> Link::service() {
 
 void Link::send_gathered() {
   if (gathered_.empty()) return;
+  if (!std::all_of(gathered_.begin(), gathered_.end(), is_news)) return send_now();
+  // The newest has it all.
+  gathered_.erase(gathered_.begin(), gathered_.end() - 1);
+  if (news_waits_) return;
+  news_waits_ = true;
+  news_due_ = timer_.afterDelay(kNewsDelay)
+                  .then([this] {
+                    news_waits_ = false;
+                    if (!gathered_.empty()) send_now();
+                  })
+                  .eagerlyEvaluate(nullptr);
+}
+
+void Link::send_now() {
   const std::vector<Message> messages = std::exchange(gathered_, {});
   KJ_IF_MAYBE (session, session_) {
     std::size_t begin = 0;
@@ -159,13 +185,16 @@ void Link::deliver(schema::PeerSession::Client& session, std::span<const Message
                    std::size_t bytes) {
   auto request = session.deliverRequest(capnp::MessageSize{bytes / sizeof(capnp::word) + 32, 0});
   auto list = request.initMessages(static_cast<unsigned>(messages.size()));
-  for (unsigned i = 0; i < messages.size(); ++i) encode(messages[i], list[i]);
+  encode(messages, list);
 
   if (calls_ == 0) heard_ = timer_.now();
   ++calls_;
   bytes_ += bytes;
   calls_under_way_->add(request.send().then(
-      [this, bytes](auto&&) { answered(bytes); },
+      [this, bytes](capnp::Response<schema::PeerSession::DeliverResults>&& response) {
+        answered(bytes);
+        receive_replies(response.getReplies());
+      },
       [this, bytes](kj::Exception&& exception) {
         // A lost connection is dealt with where its end is noticed.
         if (exception.getType() == kj::Exception::Type::DISCONNECTED) return;
@@ -183,6 +212,11 @@ void Link::answered(std::size_t bytes) {
   --calls_;
   bytes_ -= bytes;
   heard_ = timer_.now();
+}
+
+void Link::receive_replies(capnp::List<schema::Message>::Reader replies) {
+  const Status received = receive_all(replies, peer_, options_, handlers_);
+  if (!received.ok() && handlers_.trouble) handlers_.trouble(peer_, received.error());
 }
 
 void Link::report_loss() {

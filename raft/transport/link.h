@@ -2,7 +2,8 @@
 // what is under way on it. Owned by Transport; loop thread only.
 //
 // Invariant: session_ is set exactly while a connection is up on which the peer has accepted our
-// greeting. Nothing is queued here: a message is in a call, or it is lost and that is reported.
+// greeting. Nothing is queued here but news of the commit index, for a moment: a message is in a
+// call, or it is lost and that is reported.
 #pragma once
 
 #include <kj/async.h>
@@ -29,6 +30,8 @@ class Link final : private kj::TaskSet::ErrorHandler {
   // Gathers for send_gathered().
   void gather(Message message) { gathered_.push_back(std::move(message)); }
   void send_gathered();
+  // What this member has to reply, for the transport to send it: with an answer or through here.
+  std::vector<Message>& replies() { return replies_; }
 
   bool connected() const { return session_ != nullptr; }
   kj::Maybe<capnp::Capability::Client> service();
@@ -43,12 +46,14 @@ class Link final : private kj::TaskSet::ErrorHandler {
   rpc::Task<void> until_silent();
   kj::Duration next_pause();
 
+  void send_now();
   void up(schema::PeerSession::Client session);
   void down();
   // One call.
   void deliver(schema::PeerSession::Client& session, std::span<const Message> messages,
                std::size_t bytes);
   void answered(std::size_t bytes);
+  void receive_replies(capnp::List<schema::Message>::Reader replies);
   bool has_room_for(std::size_t bytes) const;
   // In a turn of its own: whoever sends must not be called back while it does.
   void report_loss();
@@ -63,6 +68,9 @@ class Link final : private kj::TaskSet::ErrorHandler {
   Prng random_;
 
   std::vector<Message> gathered_;
+  std::vector<Message> replies_;
+  kj::Promise<void> news_due_ = nullptr;
+  bool news_waits_ = false;  // for news_due_; then gathered_ holds nothing else
   kj::Maybe<schema::PeerSession::Client> session_;
   kj::Maybe<capnp::Capability::Client> service_;
   std::size_t calls_ = 0;  // sent and not answered

@@ -27,6 +27,13 @@ rpc::ServerOptions server_options(const TransportOptions& options) {
   return server;
 }
 
+bool is_reply(const Message& message) {
+  return std::holds_alternative<AppendReply>(message.body) ||
+         std::holds_alternative<HeartbeatReply>(message.body) ||
+         std::holds_alternative<VoteReply>(message.body) ||
+         std::holds_alternative<ReadIndexReply>(message.body);
+}
+
 }  // namespace
 
 class Transport::Impl {
@@ -34,7 +41,7 @@ class Transport::Impl {
   Impl(kj::Network& network, kj::Timer& timer, TransportOptions options, Handlers handlers)
       : options_(std::move(options)),
         handlers_(std::move(handlers)),
-        door_(std::make_shared<DoorState>(options_, handlers_)),
+        door_(std::make_shared<DoorState>(timer, options_, handlers_)),
         server_(
             timer,
             [door = door_](rpc::Server::Peer connection) -> capnp::Capability::Client {
@@ -57,9 +64,21 @@ class Transport::Impl {
 
   void send(std::vector<Message> messages) {
     for (Message& message : messages) {
-      if (Link* link = find(message.to)) link->gather(std::move(message));
+      Link* link = find(message.to);
+      if (link == nullptr) continue;
+      if (is_reply(message)) {
+        link->replies().push_back(std::move(message));
+      } else {
+        link->gather(std::move(message));
+      }
     }
-    for (auto& [member, link] : links_) link->send_gathered();
+    for (auto& [member, link] : links_) {
+      std::vector<Message> replies = std::exchange(link->replies(), {});
+      if (!replies.empty() && !door_->reply(member, replies)) {
+        for (Message& reply : replies) link->gather(std::move(reply));
+      }
+      link->send_gathered();
+    }
   }
 
   Link* find(MemberId member) const {

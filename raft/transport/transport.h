@@ -1,8 +1,9 @@
 // The other members, over Cap'n Proto RPC.
 //
-// Each member dials every other one and sends its messages over the connection that it dialled;
-// connections that others dialled are only received from. All messages of one turn to one peer go
-// in one call. A link never blocks the node: what is outstanding to a peer is bounded in calls and
+// Each member dials every other one and sends its messages over the connection that it dialled; a
+// reply goes back as the answer to a call that came from there, as long as one is open. All messages
+// of one turn to one peer go in one call. Between two members order is kept among those that are
+// not replies, and nothing is ever delivered twice. A link never blocks the node: what is outstanding to a peer is bounded in calls and
 // bytes, and beyond that messages are dropped and reported. A connection that was closed is dialled
 // again with back-off and jitter; one on which nothing was heard for `silence_timeout` is given up
 // and dialled again, because after a partition TCP alone can stay stuck for as long again.

@@ -17,6 +17,7 @@ namespace {
 // Handlers of one turn. What Asio still has waits for the next, so that handlers that post
 // themselves again cannot keep KJ from running.
 constexpr int kHandlersPerTurnMax = 1024;
+constexpr Duration kLinger = milliseconds(5);
 }  // namespace
 
 Loop::Impl::Impl()
@@ -85,22 +86,31 @@ void Loop::Impl::begin_turn() {
   now_ = turn_began_ = Loop::clock();
   timer_->advanceTo(to_kj(now_));
   ++stats_.turns;
-}
-
-void Loop::Impl::arm_timer() {
-  KJ_IF_MAYBE (next, timer_->nextEvent()) {
-    const Instant at = from_kj(*next);
-    if (kernel_timer_at_.has_value() && *kernel_timer_at_ <= at) return;
-    kernel_timer_at_ = at;
-    kernel_timer_->expires_at(std::chrono::steady_clock::time_point(at.time_since_epoch()));
-    kernel_timer_->async_wait([this](const asio::error_code& error) {
-      if (!error) kernel_timer_at_.reset();
-    });
+  if (!lingering_.empty() && now_ >= lingering_due_) {
+    for (Stream* stream : std::exchange(lingering_, {})) stream->flush_overdue();
   }
 }
 
-void Loop::Impl::forget_dirty(Stream& stream) {
+void Loop::Impl::arm_timer() {
+  Instant at = lingering_.empty() ? Instant::max() : lingering_due_;
+  KJ_IF_MAYBE (next, timer_->nextEvent()) at = std::min(at, from_kj(*next));
+  if (at == Instant::max()) return;
+  if (kernel_timer_at_.has_value() && *kernel_timer_at_ <= at) return;
+  kernel_timer_at_ = at;
+  kernel_timer_->expires_at(std::chrono::steady_clock::time_point(at.time_since_epoch()));
+  kernel_timer_->async_wait([this](const asio::error_code& error) {
+    if (!error) kernel_timer_at_.reset();
+  });
+}
+
+void Loop::Impl::mark_lingering(Stream& stream) {
+  if (lingering_.empty()) lingering_due_ = now_ + kLinger;
+  lingering_.push_back(&stream);
+}
+
+void Loop::Impl::forget(Stream& stream) {
   std::replace(dirty_.begin(), dirty_.end(), &stream, static_cast<Stream*>(nullptr));
+  std::erase(lingering_, &stream);
 }
 
 void Loop::Impl::remove_hook(Hook& hook) {

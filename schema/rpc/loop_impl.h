@@ -46,7 +46,9 @@ class Loop::Impl final : public kj::EventPort {
 
   // `stream` has something to send at the end of this turn.
   void mark_dirty(Stream& stream) { dirty_.push_back(&stream); }
-  void forget_dirty(Stream& stream);
+  // `stream` has something to send, in this turn or in some milliseconds.
+  void mark_lingering(Stream& stream);
+  void forget(Stream& stream);
 
   void add_hook(Hook& hook) { hooks_.push_back(&hook); }
   void remove_hook(Hook& hook);
@@ -80,6 +82,8 @@ class Loop::Impl final : public kj::EventPort {
   std::optional<kj::WaitScope> wait_scope_;
 
   std::vector<Stream*> dirty_;
+  std::vector<Stream*> lingering_;
+  Instant lingering_due_{};  // of all of them
   std::vector<Hook*> hooks_;  // removed ones are null while the hooks run
   bool running_hooks_ = false;
   bool stopped_ = false;

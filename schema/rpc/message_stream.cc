@@ -1,5 +1,7 @@
 #include "schema/rpc/message_stream.h"
 
+#include <capnp/rpc.capnp.h>
+#include <capnp/serialize.h>
 #include <kj/debug.h>
 
 #include <algorithm>
@@ -16,6 +18,8 @@ using Segments = kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>>;
 
 // What may be under way in one streaming call before its sender waits.
 constexpr int kStreamingWindowBytes = 256 * limits::kKiB;
+// Our own messages only have what their type needs: far less than this, for a Finish.
+constexpr std::size_t kFinishWordsMax = 8;
 
 capnp::MessageReaderAndFds without_fds(kj::Own<capnp::MessageReader> reader) {
   return {kj::mv(reader), nullptr};
@@ -107,6 +111,12 @@ kj::Promise<void> MessageStream::writeMessage(kj::ArrayPtr<const int>, Segments 
 
 namespace {
 
+bool is_finish(Segments segments) {
+  if (segments.size() != 1 || segments[0].size() > kFinishWordsMax) return false;
+  capnp::SegmentArrayMessageReader message(segments);
+  return message.getRoot<capnp::rpc::Message>().isFinish();
+}
+
 struct Frames {
   kj::Vector<std::uint32_t> table;
   kj::Vector<kj::ArrayPtr<const kj::byte>> pieces;
@@ -140,7 +150,8 @@ kj::Promise<void> MessageStream::writeMessages(kj::ArrayPtr<Segments> messages) 
     // Our stream copies before it returns.
     Frames frames;
     frame(messages, frames);
-    auto written = ours_->write(frames.pieces.asPtr());
+    const bool urgent = !std::all_of(messages.begin(), messages.end(), is_finish);
+    auto written = ours_->write(frames.pieces.asPtr(), urgent);
     if (ours_->unsent_bytes() <= limits::kStreamWriteBufferMax) return written;
     return with_stall_timeout(kj::mv(written));
   }

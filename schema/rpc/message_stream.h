@@ -11,6 +11,9 @@
 // copied
 //   straight into the stream's queue.
 //
+// - A Finish, which says that an answer has arrived, waits a moment for something to leave with: it
+//   is a third of all messages, and nobody waits for it.
+//
 // Owned by a Connection. Loop thread only.
 #pragma once
 

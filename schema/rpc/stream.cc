@@ -20,6 +20,7 @@ namespace coord::rpc {
 
 namespace {
 constexpr std::size_t kPiecesMax = 64;  // of one writev
+constexpr std::size_t kLingeringBytesMax = 4 * limits::kKiB;
 }
 
 ReadNode::~ReadNode() noexcept {
@@ -42,7 +43,7 @@ Stream::Stream(Loop::Impl& loop, Socket socket)
 Stream::~Stream() noexcept {
   *self_ = nullptr;
   if (!out_.empty() && write_error_ == nullptr && !waiting_writable_) flush();
-  if (dirty_) loop_.forget_dirty(*this);
+  if (dirty_ || lingering_) loop_.forget(*this);
   if (reader_ != nullptr) {
     if (!reader_->ready()) reader_->fail(KJ_EXCEPTION(DISCONNECTED, "the stream was destroyed"));
     reader_->detach();
@@ -205,21 +206,37 @@ kj::Maybe<kj::Promise<void>> Stream::cannot_write() const {
 
 kj::Promise<void> Stream::write(const void* buffer, size_t size) {
   KJ_IF_MAYBE (refused, cannot_write()) return kj::mv(*refused);
-  append(buffer, size);
+  out_.append(buffer, size);
+  need_flush();
   return written();
 }
 
 kj::Promise<void> Stream::write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) {
+  return write(pieces, true);
+}
+
+kj::Promise<void> Stream::write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces,
+                                bool urgent) {
   KJ_IF_MAYBE (refused, cannot_write()) return kj::mv(*refused);
-  for (const auto& piece : pieces) append(piece.begin(), piece.size());
+  for (const auto& piece : pieces) out_.append(piece.begin(), piece.size());
+  if (urgent || out_.size() > kLingeringBytesMax) {
+    need_flush();
+  } else if (!lingering_) {
+    lingering_ = true;
+    loop_.mark_lingering(*this);
+  }
   return written();
 }
 
-void Stream::append(const void* data, std::size_t size) {
-  out_.append(data, size);
+void Stream::need_flush() {
   if (dirty_ || waiting_writable_) return;
   dirty_ = true;
   loop_.mark_dirty(*this);
+}
+
+void Stream::flush_overdue() {
+  lingering_ = false;
+  if (!out_.empty()) need_flush();
 }
 
 // Everything has been taken over; whether the writer may go on depends on what is waiting.

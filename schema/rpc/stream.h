@@ -46,6 +46,9 @@ class Stream final : public kj::AsyncIoStream {
   void getpeername(sockaddr* address, kj::uint* length) override;
   kj::Maybe<int> getFd() const override { return fd(); }
 
+  // As write(); what is not urgent leaves with the next that is, or a few milliseconds later.
+  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces, bool urgent);
+
   // Reading without a copy, instead of tryRead(). buffered(): what is there already; valid until
   // the next consume() or wait. fill(): once everything buffered has been consumed, waits until
   // there is something again; false is end of file.
@@ -58,13 +61,15 @@ class Stream final : public kj::AsyncIoStream {
 
   // The loop's end of turn.
   void flush_turn();
+  // The loop's, when what is not urgent has waited long enough.
+  void flush_overdue();
 
  private:
   friend class ReadNode;
 
   int fd() const;
   kj::Maybe<kj::Promise<void>> cannot_write() const;
-  void append(const void* data, std::size_t size);
+  void need_flush();
   kj::Promise<void> written();
   void flush();
   void send_some();
@@ -105,6 +110,7 @@ class Stream final : public kj::AsyncIoStream {
   // Write side.
   WriteQueue out_;
   bool dirty_ = false;             // the loop will call flush_turn()
+  bool lingering_ = false;         // the loop will call flush_overdue()
   bool waiting_writable_ = false;  // the kernel's buffer is full
   // A second descriptor of the socket, while it is waited for to become writable. Once Asio has
   // been asked that of a descriptor, every later wait for reading returns in vain because it is

@@ -1,11 +1,26 @@
 #include "client/lib/connection.h"
 
 #include "client/lib/convert.h"
+#include "raft/base/limits.h"
 
 namespace coord::internal {
 
-Connection::Connection(std::string address, kj::Own<kj::AsyncIoStream> stream)
-    : address_(std::move(address)), stream_(kj::mv(stream)), client_(std::in_place, *stream_) {}
+namespace {
+
+// A member answers with what its limits let it store, and those are its own.
+rpc::ConnectionOptions connection_options() {
+  rpc::ConnectionOptions options;
+  options.messages.message_bytes_max = 2 * limits::kConfigurableRequestBytesMax;
+  return options;
+}
+
+}  // namespace
+
+Connection::Connection(std::string address, kj::Own<kj::AsyncIoStream> stream, kj::Timer& timer)
+    : address_(std::move(address)),
+      rpc_(std::make_unique<rpc::Connection>(kj::mv(stream), timer,
+                                             capnp::rpc::twoparty::Side::CLIENT, nullptr,
+                                             connection_options())) {}
 
 Connection::~Connection() {
   close();
@@ -17,12 +32,11 @@ void Connection::close() {
   lease_.reset();
   lock_.reset();
   cluster_.reset();
-  client_.reset();
-  stream_ = nullptr;
+  rpc_.reset();
 }
 
 rpc::Task<Status> Connection::log_in(Environment& environment, std::string client_name) {
-  auto request = client_->bootstrap().castAs<schema::Coord>().loginRequest();
+  auto request = rpc_->bootstrap().castAs<schema::Coord>().loginRequest();
   auto info = request.initClient();
   info.setName(to_text(client_name));
   info.setHost(to_text(environment.host));
@@ -58,7 +72,7 @@ rpc::Task<Result<std::shared_ptr<Connection>>> connect(Environment& environment,
   try {
     auto resolved = co_await environment.network.parseAddress(address.c_str());
     auto stream = co_await resolved->connect();
-    auto connection = std::make_shared<Connection>(address, kj::mv(stream));
+    auto connection = std::make_shared<Connection>(address, kj::mv(stream), environment.timer);
     Status status = co_await connection->log_in(environment, client_name);
     if (!status.ok()) co_return status.error();
     co_return connection;

@@ -4,7 +4,6 @@
 // or when the member has gone, every outstanding and later call fails. I/O thread.
 #pragma once
 
-#include <capnp/rpc-twoparty.h>
 #include <kj/async-io.h>
 
 #include <memory>
@@ -14,6 +13,7 @@
 #include "client/lib/environment.h"
 #include "coord/values.h"
 #include "schema/coord.capnp.h"
+#include "schema/rpc/connection.h"
 #include "schema/rpc/task.h"
 
 namespace coord::internal {
@@ -27,7 +27,7 @@ class Connection final {
     MemberId leader;
   };
 
-  Connection(std::string address, kj::Own<kj::AsyncIoStream> stream);
+  Connection(std::string address, kj::Own<kj::AsyncIoStream> stream, kj::Timer& timer);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -35,10 +35,10 @@ class Connection final {
   const std::string& address() const { return address_; }
   MemberId member() const { return greeting_.header.member; }
   const Greeting& greeting() const { return greeting_; }
-  bool closed() const { return !client_.has_value(); }
+  bool closed() const { return rpc_ == nullptr; }
   void close();
   // Fulfilled when the member has closed its end.
-  kj::Promise<void> on_disconnect() { return client_->onDisconnect(); }
+  kj::Promise<void> on_disconnect() { return rpc_->on_disconnect(); }
 
   // Before close() only.
   schema::Kv::Client& kv() { return *kv_; }
@@ -54,8 +54,7 @@ class Connection final {
   rpc::Task<Status> log_in(Environment& environment, std::string client_name);
 
   std::string address_;
-  kj::Own<kj::AsyncIoStream> stream_;
-  std::optional<capnp::TwoPartyClient> client_;
+  std::unique_ptr<rpc::Connection> rpc_;
   std::optional<schema::Kv::Client> kv_;
   std::optional<schema::Watch::Client> watch_;
   std::optional<schema::Lease::Client> lease_;

@@ -100,7 +100,8 @@ void Engine::run(ClientOptions options) {
 }
 
 void Engine::submit(std::unique_ptr<Job> job) {
-  if (attached_) return core_->submit(std::move(job));
+  // A handler that starts the next operation: it leaves in this very turn.
+  if (attached_ || (on_io_thread() && loop_ != nullptr)) return core_->submit(std::move(job));
   {
     std::lock_guard lock(mutex_);
     if (!stopped_) {

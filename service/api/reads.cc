@@ -42,34 +42,37 @@ std::optional<milliseconds> staleness(const Context& api) {
   return std::chrono::ceil<milliseconds>(api.deps.clock.now() - *api.heard_from_leader);
 }
 
-// Waits until this member may answer as it is asked to; `got` is filled then.
+rpc::Task<Status> reach(Context& api, Revision revision, Instant deadline, Got& got) {
+  auto reached = api.deps.applier.reached(revision, deadline);
+  Status status = co_await kj::mv(reached);
+  got = {schema::Consistency::AT_LEAST, api.deps.state.revision().value()};
+  co_return status;
+}
+
+rpc::Task<Status> at_once() {
+  co_return Status::success();
+}
+
+// Waits until this member may answer as it is asked to; `got` is filled then. Not a coroutine
+// itself: clang 14 destroys locals of such branches that were never reached.
 rpc::Task<Status> become_consistent(Context& api, schema::Consistency::Reader wanted,
                                     Instant deadline, Got& got) {
-  switch (wanted.which()) {
-    case schema::Consistency::LOCAL:
-      got = {};
-      co_return Status::success();
-    case schema::Consistency::AT_LEAST: {
-      auto reached = api.deps.applier.reached(Revision(wanted.getAtLeast()), deadline);
-      Status status = co_await kj::mv(reached);
-      got = {schema::Consistency::AT_LEAST, api.deps.state.revision().value()};
-      co_return status;
-    }
-    case schema::Consistency::MAX_STALENESS_MS: {
-      const auto age = staleness(api);
-      if (age && age->count() <= wanted.getMaxStalenessMs()) {
-        got = {schema::Consistency::MAX_STALENESS_MS, static_cast<std::uint64_t>(age->count())};
-        co_return Status::success();
-      }
-      break;  // too old: only asking the leader can make it fresh
-    }
-    case schema::Consistency::LINEARIZABLE:
-      break;
-    default:
-      break;  // of a later version: the strongest cannot be wrong
+  if (wanted.isLocal()) {
+    got = {};
+    return at_once();
   }
+  if (wanted.isAtLeast()) return reach(api, Revision(wanted.getAtLeast()), deadline, got);
+  if (wanted.isMaxStalenessMs()) {
+    const auto age = staleness(api);
+    if (age && age->count() <= wanted.getMaxStalenessMs()) {
+      got = {schema::Consistency::MAX_STALENESS_MS, static_cast<std::uint64_t>(age->count())};
+      return at_once();
+    }
+  }
+  // Linearizable; too old, so that only asking the leader can make it fresh; or of a later version
+  // of the schema, for which the strongest cannot be wrong.
   got = {schema::Consistency::LINEARIZABLE, 0};
-  co_return co_await api.gate.pass(deadline);
+  return api.gate.pass(deadline);
 }
 
 std::size_t bytes_of(const RangeResult& range) {

@@ -607,8 +607,7 @@ void Member::cut() {
   links_.clear();
 }
 
-Cluster::Cluster(kj::Timer& timer, std::size_t members)
-    : state(timer), timer_(timer), tasks_(*this) {
+Cluster::Cluster(kj::Timer& timer, std::size_t members) : timer_(timer), tasks_(*this) {
   for (std::size_t i = 1; i <= members; ++i) {
     members_.push_back(std::make_unique<Member>(*this, i, "member" + std::to_string(i) + ":1"));
   }

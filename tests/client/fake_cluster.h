@@ -61,8 +61,6 @@ struct LockState {
 
 class State {
  public:
-  explicit State(kj::Timer& timer) : timer_(timer) {}
-
   void apply(schema::Write::Reader write, schema::WriteResult::Builder result);
   void read(schema::Read::Reader read, schema::ReadResult::Builder result) const;
   // Expiry, as the leader would do it.
@@ -86,7 +84,6 @@ class State {
   void put(const std::string& key, const std::string& value);
   void notify();
 
-  kj::Timer& timer_;
   std::vector<kj::Own<kj::PromiseFulfiller<void>>> waiters_;
 };
 

@@ -5,9 +5,11 @@
 #include <capnp/message.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <ostream>
 #include <string>
+#include <string_view>
 
 namespace coord::service {
 namespace {
@@ -239,7 +241,8 @@ TEST(Writes, WithABentPointer_NeverPassTheDoor) {
   write.getLeaseGrant().setName("abcdefg");
   auto segment = message.getSegmentsForOutput()[0];
   auto* raw = const_cast<char*>(reinterpret_cast<const char*>(segment.begin()));
-  char* name = std::search(raw, raw + segment.asBytes().size(), "abcdefg", "abcdefg" + 7);
+  const std::string_view text = "abcdefg";
+  char* name = std::search(raw, raw + segment.asBytes().size(), text.begin(), text.end());
   name[7] = 'h';
   EXPECT_THROW((void)door.check(write.asReader()), kj::Exception);
 }

@@ -57,11 +57,10 @@ class HandlerCompletion final : public Completion<Response> {
 
   void complete(Response response) override {
     if constexpr (kHasExecutor) {
-      auto executor = work_.get_executor();
-      asio::dispatch(executor, [handler = std::move(handler_), work = std::move(work_),
-                                response = std::move(response)]() mutable {
-        std::move(handler)(std::move(response));
-      });
+      asio::dispatch(work_.get_executor(),
+                     [handler = std::move(handler_), response = std::move(response)]() mutable {
+                       std::move(handler)(std::move(response));
+                     });
     } else {
       std::move(handler_)(std::move(response));
     }
@@ -71,7 +70,8 @@ class HandlerCompletion final : public Completion<Response> {
   using Executor = typename asio::associated_executor<Handler, NoExecutor>::type;
   static constexpr bool kHasExecutor = !std::is_same_v<Executor, NoExecutor>;
 
-  // Keeps the handler's executor running until it was given its handler.
+  // Keeps the handler's executor running until this thread has let go of it: whoever waits for its
+  // run() to return may destroy it then, while a dispatch that has its handler run still signals.
   static auto work_of(const Handler& handler) {
     if constexpr (kHasExecutor) {
       return asio::executor_work_guard<Executor>(

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <utility>
 
 #include "client/lib/directory.h"
@@ -12,6 +13,11 @@
 #include "schema/rpc/task.h"
 
 namespace coord::internal {
+
+// How long one member may take over a call that another one could answer as well.
+constexpr Duration kCallPatience = seconds(1);
+// No server makes a client collect more pages than that.
+constexpr std::size_t kPagesMax = 100'000;
 
 class Calls final {
  public:

@@ -7,9 +7,6 @@
 namespace coord::internal {
 namespace {
 
-constexpr Duration kPatience = seconds(1);
-constexpr std::size_t kPagesMax = 100'000;
-
 // A connection to that very member; made for the occasion if there is none.
 rpc::Task<Result<std::shared_ptr<Connection>>> to_endpoint(Core& core, std::string endpoint,
                                                            Instant deadline) {
@@ -60,7 +57,7 @@ rpc::Task<Result<milliseconds>> perform(Core& core, op::LeaseRenew op) {
     });
   };
   co_return co_await core.calls().repeat<milliseconds>(Route::kLeader, core.deadline(op.timeout),
-                                                       kPatience, attempt);
+                                                       kCallPatience, attempt);
 }
 
 rpc::Task<Result<LeaseInfo>> perform(Core& core, op::LeaseGet op) {
@@ -75,7 +72,7 @@ rpc::Task<Result<LeaseInfo>> perform(Core& core, op::LeaseGet op) {
     });
   };
   co_return co_await core.calls().repeat<LeaseInfo>(Route::kLeader, core.deadline(op.timeout),
-                                                    kPatience, attempt);
+                                                    kCallPatience, attempt);
 }
 
 rpc::Task<Result<std::vector<LeaseInfo>>> perform(Core& core, op::LeaseList op) {
@@ -99,7 +96,8 @@ rpc::Task<Result<std::vector<LeaseInfo>>> perform(Core& core, op::LeaseList op) 
         return page;
       });
     };
-    auto page = co_await core.calls().repeat<Page>(Route::kLeader, deadline, kPatience, attempt);
+    auto page =
+        co_await core.calls().repeat<Page>(Route::kLeader, deadline, kCallPatience, attempt);
     if (!page.ok()) co_return page.error();
     std::move(page->leases.begin(), page->leases.end(), std::back_inserter(all));
     if (!page->more) break;
@@ -122,7 +120,7 @@ rpc::Task<Result<MembersResult>> perform(Core& core, op::Members op) {
         });
   };
   co_return co_await core.calls().repeat<MembersResult>(Route::kAny, core.deadline(op.timeout),
-                                                        kPatience, attempt);
+                                                        kCallPatience, attempt);
 }
 
 rpc::Task<Result<MemberStatus>> perform(Core& core, op::EndpointStatus op) {
@@ -136,7 +134,8 @@ rpc::Task<Result<MemberStatus>> perform(Core& core, op::EndpointStatus op) {
   };
   const Instant deadline = core.deadline(op.timeout);
   if (op.endpoint.empty()) {
-    co_return co_await core.calls().repeat<MemberStatus>(Route::kAny, deadline, kPatience, attempt);
+    co_return co_await core.calls().repeat<MemberStatus>(Route::kAny, deadline, kCallPatience,
+                                                         attempt);
   }
   co_return co_await at_endpoint<MemberStatus>(core, std::move(op.endpoint), deadline, attempt);
 }

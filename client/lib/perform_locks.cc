@@ -7,10 +7,6 @@
 namespace coord::internal {
 namespace {
 
-constexpr Duration kPatience = seconds(1);
-// No server makes a client collect more pages than that.
-constexpr std::size_t kPagesMax = 100'000;
-
 Error no_session() {
   return make_error(ErrorCode::kSessionExpired, "the session is of another client, or none");
 }
@@ -56,7 +52,8 @@ rpc::Task<Result<LockInfo>> show(Core& core, LockName lock, Instant deadline) {
       return to_lock_info(answer.getInfo());
     });
   };
-  co_return co_await core.calls().repeat<LockInfo>(Route::kLeader, deadline, kPatience, attempt);
+  co_return co_await core.calls().repeat<LockInfo>(Route::kLeader, deadline, kCallPatience,
+                                                   attempt);
 }
 
 rpc::Task<Result<LeaderInfo>> leader(Core& core, std::string election, Instant deadline) {
@@ -160,7 +157,8 @@ rpc::Task<Result<std::vector<LockInfo>>> perform(Core& core, op::ListLocks op) {
         return page;
       });
     };
-    auto page = co_await core.calls().repeat<Page>(Route::kLeader, deadline, kPatience, attempt);
+    auto page =
+        co_await core.calls().repeat<Page>(Route::kLeader, deadline, kCallPatience, attempt);
     if (!page.ok()) co_return page.error();
     std::move(page->locks.begin(), page->locks.end(), std::back_inserter(all));
     if (!page->more) break;

@@ -6,7 +6,7 @@ namespace coord::service {
 
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kRecordVersion = 1;
 constexpr std::uint8_t kDeleted = 1;
 constexpr std::uint8_t kExisted = 2;
 constexpr std::uint8_t kSession = 1;
@@ -14,7 +14,7 @@ constexpr std::uint8_t kSession = 1;
 Encoder begin(std::string& out) {
   out.clear();
   Encoder encoder(out);
-  encoder.u8(kVersion);
+  encoder.u8(kRecordVersion);
   return encoder;
 }
 
@@ -60,7 +60,7 @@ void encode(const KeyRecord& record, std::string& out) {
 
 bool decode(std::string_view bytes, KeyRecord& record) {
   Decoder in(bytes);
-  if (in.u8() != kVersion) return false;
+  if (in.u8() != kRecordVersion) return false;
   const std::uint8_t flags = in.u8();
   record.deleted = (flags & kDeleted) != 0;
   record.create_revision = Revision(in.u64());
@@ -87,7 +87,7 @@ void encode(const ChangeRecord& record, std::string& out) {
 
 bool decode(std::string_view bytes, ChangeRecord& record) {
   Decoder in(bytes);
-  if (in.u8() != kVersion) return false;
+  if (in.u8() != kRecordVersion) return false;
   const std::uint8_t flags = in.u8();
   record.deleted = (flags & kDeleted) != 0;
   record.existed = (flags & kExisted) != 0;
@@ -116,7 +116,7 @@ void encode(const LeaseRecord& record, std::string& out) {
 
 bool decode(std::string_view bytes, LeaseRecord& record) {
   Decoder in(bytes);
-  if (in.u8() != kVersion) return false;
+  if (in.u8() != kRecordVersion) return false;
   const std::uint8_t flags = in.u8();
   record.session = (flags & kSession) != 0;
   record.ttl = milliseconds(static_cast<milliseconds::rep>(in.u64()));
@@ -140,7 +140,7 @@ void encode(const StoredLock& record, std::string& out) {
 
 bool decode(std::string_view bytes, StoredLock& record) {
   Decoder in(bytes);
-  if (in.u8() != kVersion || !decode_mode(in.u8(), record.mode)) return false;
+  if (in.u8() != kRecordVersion || !decode_mode(in.u8(), record.mode)) return false;
   record.revision = Revision(in.u64());
   record.value = in.bytes();
   return decode_places(in, record.holders) && decode_places(in, record.waiters) && in.complete();
@@ -152,7 +152,7 @@ void encode(const MemberRecord& record, std::string& out) {
 
 bool decode(std::string_view bytes, MemberRecord& record) {
   Decoder in(bytes);
-  if (in.u8() != kVersion) return false;
+  if (in.u8() != kRecordVersion) return false;
   record.name = in.bytes();
   record.peer_address = in.bytes();
   record.client_address = in.bytes();
@@ -174,7 +174,7 @@ void encode(const Meta& record, std::string& out) {
 
 bool decode(std::string_view bytes, Meta& record) {
   Decoder in(bytes);
-  if (in.u8() != kVersion) return false;
+  if (in.u8() != kRecordVersion) return false;
   record.applied.term = Term(in.u64());
   record.applied.index = Index(in.u64());
   record.digest = in.u64();

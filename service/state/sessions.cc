@@ -12,7 +12,7 @@ namespace coord::service {
 
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kSessionsVersion = 1;
 
 Error no_session(LeaseId id) {
   return make_error(ErrorCode::kSessionExpired, "there is no session {}", id);
@@ -108,7 +108,7 @@ void Sessions::save() {
     if (known == sessions_.end() || !std::exchange(known->second.dirty, false)) continue;
     record.clear();
     Encoder out(record);
-    out.u8(kVersion).u64(known->second.floor.value());
+    out.u8(kSessionsVersion).u64(known->second.floor.value());
     out.u32(static_cast<std::uint32_t>(known->second.replies.size()));
     for (const auto& [sequence, reply] : known->second.replies) {
       out.u64(sequence.value());
@@ -123,7 +123,7 @@ void Sessions::load() {
   for (; cursor->valid(); cursor->next()) {
     Session& session = sessions_[LeaseId(number_of_key(cursor->key()))];
     Decoder in(cursor->value());
-    bool readable = in.u8() == kVersion;
+    bool readable = in.u8() == kSessionsVersion;
     session.floor = Sequence(in.u64());
     for (std::uint32_t left = in.u32(); left > 0 && readable; --left) {
       const Sequence sequence(in.u64());

@@ -19,10 +19,6 @@ constexpr std::string_view kVersionName = "version";
 // Of the layout of the whole file. A change that an older coordd would misread takes the next one.
 constexpr std::string_view kVersion = "coord store 1";
 
-MDB_val val_of(std::string_view text) {
-  return {text.size(), const_cast<char*>(text.data())};
-}
-
 ErrorCode code_of(int lmdb_code) {
   switch (lmdb_code) {
     case MDB_MAP_FULL:

@@ -13,9 +13,6 @@ namespace {
 constexpr std::size_t kLayerPrefixBytes = 8;
 constexpr std::string_view kNextLayerName = "next_layer";
 
-MDB_val val_of(std::string_view text) {
-  return {text.size(), const_cast<char*>(text.data())};
-}
 std::string_view view_of(const MDB_val& val) {
   return {static_cast<const char*>(val.mv_data), val.mv_size};
 }

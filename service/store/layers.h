@@ -61,6 +61,10 @@ inline bool lmdb_found(int code, const char* call) {
   return true;
 }
 
+inline MDB_val val_of(std::string_view text) {
+  return {text.size(), const_cast<char*>(text.data())};
+}
+
 // What a record of one layer is called, in place.
 class LayerKey {
  public:

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 
 #include "raft/base/limits.h"
 
@@ -13,6 +14,9 @@ namespace {
 
 // Small enough that the log's own sync never waits for much of this.
 constexpr std::size_t kFillStepBytes = 256 * limits::kKiB;
+// After each step the disk is the log's own for this many times as long as the step took.
+constexpr int kPauseSteps = 3;
+constexpr milliseconds kPauseMax{20};
 constexpr const char* kUnfinishedName = "spare.tmp";
 
 bool ends_with(const std::string& name, std::string_view suffix) {
@@ -95,9 +99,14 @@ Status SpareSegments::fill(File& file) {
   const std::vector<std::byte> zeroes(kFillStepBytes);
   for (std::uint64_t at = 0; at < options_.file_bytes; at += zeroes.size()) {
     if (stop_) return make_error(ErrorCode::kCancelled, "the log is closing");
+    const auto begun_at = std::chrono::steady_clock::now();
     const auto step = std::min<std::uint64_t>(zeroes.size(), options_.file_bytes - at);
     if (Status done = file.write_at(at, std::span(zeroes).first(step)); !done.ok()) return done;
     if (Status done = file.sync(); !done.ok()) return done;
+    if (options_.in_background) {
+      const auto took = std::chrono::steady_clock::now() - begun_at;
+      std::this_thread::sleep_for(std::min<nanoseconds>(took * kPauseSteps, kPauseMax));
+    }
   }
   return {};
 }

@@ -1,5 +1,8 @@
 #include "service/store/flusher.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <utility>
 
@@ -7,6 +10,10 @@
 #include "raft/base/limits.h"
 
 namespace coord::service {
+
+namespace {
+constexpr int kNice = 10;
+}
 
 Flusher::Flusher(Environment& environment, std::function<void(Flushed)> finished)
     : environment_(environment), finished_(std::move(finished)), thread_([this] { run(); }) {}
@@ -47,6 +54,9 @@ std::unique_ptr<Overlay> Flusher::take_empty() {
 }
 
 void Flusher::run() {
+  // A flush keeps a processor busy for a while and is in no hurry: the loop and the log come first.
+  // On Linux a nice value is a thread's own. Where it is refused nothing changes.
+  static_cast<void>(::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice));
   std::unique_lock lock(mutex_);
   while (true) {
     wake_.wait(lock, [this] { return stopping_ || job_ != nullptr || used_ != nullptr; });

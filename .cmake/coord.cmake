@@ -1,4 +1,4 @@
-# The two ways a target comes to be in this project.
+# How targets come to be in this project.
 
 # coord_library(NAME SOURCES a.cc ... DEPS lib ...): the static library of one subfolder.
 # Dependencies are public: what a library may use is decided by the lint test, not hidden here.
@@ -10,6 +10,16 @@ function(coord_library name)
   else()
     add_library(${name} INTERFACE)
     target_link_libraries(${name} INTERFACE ${arg_DEPS})
+  endif()
+endfunction()
+
+# coord_fast_malloc(TARGET): gives a program an allocator made for many small messages: a tenth to a fifth
+# more of everything in coordd. To be called before its libraries are named: the first malloc is the one.
+# The sanitizers bring their own.
+function(coord_fast_malloc target)
+  if(NOT COORD_SANITIZE)
+    find_package(mimalloc REQUIRED)
+    target_link_libraries(${target} PRIVATE mimalloc)
   endif()
 endfunction()
 

@@ -28,12 +28,14 @@ struct Round {
 
 // One read-modify-write under the lock.
 coord::Result<Round> add_one(coord::Client& client, const std::string& lock_name,
-                             const std::string& key, std::stop_token stop) {
+                             const std::string& key, milliseconds thinking, std::stop_token stop) {
   auto lock = client.lock(lock_name, {.stop = stop});
   if (!lock.ok()) return lock.error();
   auto before = client.get(key);
   if (!before.ok()) return before.error();
   const long count = before->found() ? std::stol(before->record->value) + 1 : 1;
+  // A worker whose lock is lost meanwhile has no reason to finish.
+  coord::example::sleep_unless(stop, lock->stop_token(), thinking);
   auto put = client.put(key, std::to_string(count), {.guard = lock->guard()});
   if (!put.ok()) return put.error();
   return Round{.count = count, .token = lock->token().value()};
@@ -48,6 +50,7 @@ int main(int argc, char** argv) {
   std::string key = "demo/counter";
   std::string name;
   int rounds = 10;
+  int think_ms = 0;
   int ttl_ms = 2'000;
   CLI::App app("A worker that adds to a counter under a lock.");
   app.add_option("--endpoints", endpoints, "HOST:PORT,... of the cluster")
@@ -55,6 +58,7 @@ int main(int argc, char** argv) {
   app.add_option("--lock", lock, "the lock that the workers share");
   app.add_option("--key", key, "the counter");
   app.add_option("--rounds", rounds, "how often to add")->check(CLI::NonNegativeNumber);
+  app.add_option("--think-ms", think_ms, "how long a round takes between reading and writing");
   app.add_option("--ttl-ms", ttl_ms, "how long the lock outlives a worker that died");
   app.add_option("NAME", name, "of this worker")->required();
   CLI11_PARSE(app, argc, argv);
@@ -69,7 +73,7 @@ int main(int argc, char** argv) {
       {.endpoints = std::move(parsed).value(), .name = name, .session_ttl = milliseconds(ttl_ms)});
 
   for (int round = 1; round <= rounds;) {
-    auto done = add_one(client, lock, key, signals.token());
+    auto done = add_one(client, lock, key, milliseconds(think_ms), signals.token());
     if (signals.token().stop_requested()) return 130;
     if (done.ok()) {
       say(name, "round " + std::to_string(round) + ", token " + std::to_string(done->token) +

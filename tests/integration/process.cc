@@ -64,6 +64,7 @@ pid_t spawn(std::vector<std::string> arguments, const std::map<std::string, std:
   ::dup2(in, 0);
   ::dup2(out, 1);
   ::dup2(err, 2);
+  ::signal(SIGPIPE, SIG_DFL);
   ::execve(argv[0], argv.data(), envp.data());
   ::_exit(127);
 }
@@ -160,6 +161,7 @@ RunResult run(const std::vector<std::string>& arguments, const std::string& inpu
   out.close_end(1);
   err.close_end(1);
   ::fcntl(in.ends[1], F_SETFL, O_NONBLOCK);
+  ::signal(SIGPIPE, SIG_IGN);  // the child may end before it has read everything
 
   RunResult result;
   std::size_t written = 0;

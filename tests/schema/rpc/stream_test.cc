@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <kj/debug.h>
+#include <netdb.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -435,6 +436,11 @@ TEST_F(StreamTest, ConnectDropped_IsGivenUp) {
 }
 
 TEST_F(StreamTest, Names_AreResolved) {
+  addrinfo* known = nullptr;
+  if (::getaddrinfo("localhost", nullptr, nullptr, &known) != 0) {
+    GTEST_SKIP() << "this machine has no name for itself";
+  }
+  ::freeaddrinfo(known);
   auto listener = listen(loop_, "localhost:0");
   ASSERT_TRUE(listener.ok());
   auto address = loop_.network().parseAddress("localhost", listener->port).wait(scope());

@@ -7,10 +7,11 @@ namespace coord::internal {
 
 namespace {
 
-// A member answers with what its limits let it store, and those are its own.
+// A member answers with what its limits let it store, and those are its own: at most an event, with
+// a value and the one before.
 rpc::ConnectionOptions connection_options() {
   rpc::ConnectionOptions options;
-  options.messages.message_bytes_max = 2 * limits::kConfigurableRequestBytesMax;
+  options.messages.message_bytes_max = 3 * limits::kConfigurableRequestBytesMax;
   return options;
 }
 

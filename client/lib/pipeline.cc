@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "client/lib/failure.h"
+#include "raft/base/limits.h"
 
 namespace coord::internal {
 namespace {
@@ -26,6 +27,11 @@ Pipeline::~Pipeline() {
 }
 
 void Pipeline::submit(std::unique_ptr<Request> request) {
+  if (const std::size_t bytes = request->bytes(); bytes > limits::kConfigurableRequestBytesMax) {
+    return request->fail(make_error(ErrorCode::kRequestTooLarge,
+                                    "the request has {} bytes, and no server takes more than {}",
+                                    bytes, limits::kConfigurableRequestBytesMax));
+  }
   Request& added = *request.release();
   added.pipeline = this;
   added.number = next_number_++;

@@ -9,8 +9,8 @@ namespace coord::internal {
 namespace {
 
 constexpr std::size_t kCallWritesMax = 64;
-// Well below what a server takes, as sizes are estimates.
-constexpr std::size_t kCallBytesMax = limits::kRequestBytesMax / 2;
+// Well below what any server takes, as sizes are estimates.
+constexpr std::size_t kCallBytesMax = limits::kConfigurableRequestBytesMin / 4 * 3;
 
 WriteRequest& as_write(Request& request) {
   return static_cast<WriteRequest&>(request);

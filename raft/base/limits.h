@@ -10,7 +10,7 @@ inline constexpr std::size_t kKiB = 1024;
 inline constexpr std::size_t kMiB = 1024 * kKiB;
 
 // Requests. Defaults; coordd may be configured to take more or less. Checked where a write is
-// proposed, never where it is applied.
+// proposed, never where it is applied, as members may be configured differently.
 inline constexpr std::size_t kKeyBytesMax = 4 * kKiB;
 inline constexpr std::size_t kValueBytesMax = 1 * kMiB;
 inline constexpr std::size_t kRequestBytesMax = 3 * kMiB / 2;
@@ -22,10 +22,15 @@ inline constexpr std::size_t kTransactionDepthMax = 8;
 inline constexpr std::size_t kResponseBytesMax = 2 * kMiB;
 inline constexpr std::size_t kNameBytesMax = 1 * kKiB;  // of a lock, an election, a session
 
-// The log. An entry is a request plus what the leader adds to it.
-inline constexpr std::size_t kEntryBytesMax = 2 * kMiB;
-// The largest limit that coordd's configuration accepts for a request.
-inline constexpr std::size_t kConfigurableRequestBytesMax = 64 * kMiB;
+// The range of limits that coordd's configuration accepts. The least for a request is what the
+// client library puts into one call when many small writes wait.
+inline constexpr std::size_t kConfigurableKeyBytesMax = 8 * kKiB;
+inline constexpr std::size_t kConfigurableRequestBytesMin = 1 * kMiB;
+inline constexpr std::size_t kConfigurableRequestBytesMax = 8 * kMiB;
+inline constexpr std::size_t kConfigurableTransactionOperationsMax = 4096;
+
+// The log. An entry is a request, of whichever member's configuration, plus what the leader adds.
+inline constexpr std::size_t kEntryBytesMax = kConfigurableRequestBytesMax + kMiB / 2;
 inline constexpr std::size_t kSegmentBytes = 64 * kMiB;
 // Entries that a leader has appended and not committed; past that, writes are refused (overloaded).
 inline constexpr std::size_t kUncommittedBytesMax = 64 * kMiB;
@@ -56,7 +61,8 @@ inline constexpr std::size_t kStreamWriteBufferMax = 4 * kMiB;
 inline constexpr std::size_t kOverlayBytesMax = 32 * kMiB;
 // These decide what an applied command does, so they are the same on every member: changing one
 // changes the meaning of the log and needs a new version of the command.
-inline constexpr std::size_t kSessionRepliesMax = 4096;  // kept until their client acknowledges them
+inline constexpr std::size_t kSessionRepliesMax =
+    4096;  // kept until their client acknowledges them
 inline constexpr std::size_t kSessionReplyBytesMax = 16 * kMiB;
 inline constexpr std::size_t kLockHoldersMax = 1024;  // of a shared lock; more of them wait
 inline constexpr std::size_t kLockWaitersMax = 16 * 1024;
@@ -76,12 +82,15 @@ inline constexpr std::size_t kExpireBatchMax = 256;
 static_assert(kWatchBatchBytesMax < kWatchRingBytesMax);
 static_assert(kRenewalsMax * 8 < kEntryBytesMax);
 static_assert(kKeyBytesMax + kValueBytesMax < kRequestBytesMax);
-static_assert(kRequestBytesMax < kEntryBytesMax);
+static_assert(kConfigurableRequestBytesMin <= kRequestBytesMax);
+static_assert(kRequestBytesMax <= kConfigurableRequestBytesMax);
 static_assert(kEntryBytesMax < kUncommittedBytesMax);
 static_assert(kEntryBytesMax < kSegmentBytes);
 static_assert(kAppendBytesMax <= kInflightBytesMax);
 static_assert(kTransactionOperationsMax <= kCallOperationsMax);
 static_assert(kCallOperationsMax <= kSessionRepliesMax);
 static_assert(kResponseBytesMax <= kSessionReplyBytesMax);
+// A reply with one previous value is kept like any other.
+static_assert(kEntryBytesMax <= kSessionReplyBytesMax);
 
 }  // namespace coord::limits

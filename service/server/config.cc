@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "raft/base/hash.h"
+#include "raft/base/limits.h"
 
 #ifndef COORD_VERSION
 #define COORD_VERSION "development"
@@ -34,6 +35,10 @@ struct Raw {
   std::int64_t election_ms = 500;
   std::string log_level = "info";
   std::string log_format = "text";
+  std::size_t max_key_bytes = limits::kKeyBytesMax;
+  std::size_t max_value_bytes = limits::kValueBytesMax;
+  std::size_t max_request_bytes = limits::kRequestBytesMax;
+  std::size_t max_txn_operations = limits::kTransactionOperationsMax;
   bool version = false;
 };
 
@@ -63,6 +68,14 @@ Status check_name(const std::string& name) {
   if (good) return Status::success();
   return make_error(ErrorCode::kInvalidArgument,
                     "a member's name is 1 to 64 letters, digits, '-', '_' or '.', not '{}'", name);
+}
+
+Status check_limits(const Raw& raw) {
+  if (raw.max_key_bytes + raw.max_value_bytes < raw.max_request_bytes) return Status::success();
+  return make_error(ErrorCode::kInvalidArgument,
+                    "--max-request-bytes ({}) has to be more than --max-key-bytes ({}) and "
+                    "--max-value-bytes ({}) together",
+                    raw.max_request_bytes, raw.max_key_bytes, raw.max_value_bytes);
 }
 
 Result<ServerConfig> understand(const Raw& raw) {
@@ -105,6 +118,11 @@ Result<ServerConfig> understand(const Raw& raw) {
                       "--election-ms ({}) has to be at least 5 times --heartbeat-ms ({})",
                       raw.election_ms, raw.heartbeat_ms);
   }
+  if (Status status = check_limits(raw); !status.ok()) return status.error();
+  config.limits.key_bytes_max = raw.max_key_bytes;
+  config.limits.value_bytes_max = raw.max_value_bytes;
+  config.limits.request_bytes_max = raw.max_request_bytes;
+  config.limits.transaction_operations_max = raw.max_txn_operations;
   config.heartbeat = milliseconds(raw.heartbeat_ms);
   config.election = milliseconds(raw.election_ms);
   config.data_dir = raw.data_dir.empty() ? "coord-data/" + config.name : raw.data_dir;
@@ -141,6 +159,18 @@ void declare(CLI::App& app, Raw& raw) {
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}));
   app.add_option("--log-format", raw.log_format, "text, or json: one object a line (default text)")
       ->check(CLI::IsMember({"text", "json"}));
+  app.add_option("--max-key-bytes", raw.max_key_bytes, "The longest key taken (default 4096)")
+      ->check(CLI::Range(std::size_t{1}, limits::kConfigurableKeyBytesMax));
+  app.add_option("--max-value-bytes", raw.max_value_bytes,
+                 "The largest value taken (default 1048576)")
+      ->check(CLI::Range(std::size_t{1}, limits::kConfigurableRequestBytesMax));
+  app.add_option("--max-request-bytes", raw.max_request_bytes,
+                 "The largest write or transaction taken (default 1572864)")
+      ->check(
+          CLI::Range(limits::kConfigurableRequestBytesMin, limits::kConfigurableRequestBytesMax));
+  app.add_option("--max-txn-operations", raw.max_txn_operations,
+                 "The most comparisons and operations in a transaction (default 128)")
+      ->check(CLI::Range(std::size_t{1}, limits::kConfigurableTransactionOperationsMax));
   app.set_config("--config", "", "A file with any of these settings, as NAME = VALUE lines");
   app.allow_config_extras(CLI::config_extras_mode::error);
   app.add_flag("--version", raw.version, "Print the version and exit")->configurable(false);
@@ -166,7 +196,8 @@ void add_environment(std::vector<std::string>& arguments, Environment environmen
   for (const char* name :
        {"--name", "--data-dir", "--listen-client", "--listen-peer", "--advertise-client",
         "--advertise-peer", "--initial-cluster", "--heartbeat-ms", "--election-ms", "--log-level",
-        "--log-format", "--config"}) {
+        "--log-format", "--max-key-bytes", "--max-value-bytes", "--max-request-bytes",
+        "--max-txn-operations", "--config"}) {
     const std::string flag = name;
     const char* value = environment(variable_of(flag).c_str());
     if (value != nullptr && *value != '\0' && !given(flag)) {
@@ -231,7 +262,8 @@ ParsedConfig parse_config(std::vector<std::string> arguments, Environment enviro
   CLI::App app("coordd: a member of a Coord cluster", "coordd");
   app.footer(
       "Every flag can be given in the environment too, as COORD_NAME, COORD_DATA_DIR and so on.\n"
-      "A flag comes before the environment, which comes before the file.");
+      "A flag comes before the environment, which comes before the file.\n"
+      "The --max-... limits are the leader's: give them to every member alike.");
   Raw raw;
   declare(app, raw);
   add_environment(arguments, environment);

@@ -11,6 +11,7 @@
 
 #include "raft/base/result.h"
 #include "raft/base/types.h"
+#include "service/api/request_limits.h"
 
 namespace coord::service {
 
@@ -30,6 +31,8 @@ struct ServerConfig {
   milliseconds election{500};
   std::string log_level = "info";
   LogFormat log_format = LogFormat::kText;
+  // What this member takes into the log while it leads. What others have taken it takes as well.
+  RequestLimits limits;
 
   // Both follow from the initial cluster, so that every member comes to the same.
   ClusterId cluster_id() const;

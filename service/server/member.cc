@@ -38,6 +38,14 @@ std::uint64_t bytes_in(const std::filesystem::path& directory) {
   return bytes;
 }
 
+// What any client may send, so that what is too large here is answered by an error that says so.
+rpc::ServerOptions client_options() {
+  rpc::ServerOptions options;
+  options.connection.messages.message_bytes_max =
+      limits::kConfigurableRequestBytesMax + limits::kMiB;
+  return options;
+}
+
 kj::Promise<void> keep_listening(kj::Promise<void> listening, const char* to_whom) {
   return listening.eagerlyEvaluate([to_whom](kj::Exception&& error) {
     spdlog::error("nothing listens for {} any more: {}", to_whom, error.getDescription().cStr());
@@ -97,9 +105,12 @@ Member::Member(rpc::Loop& loop, const ServerConfig& config, MemberParts parts)
                                                  transport_options(), transport_handlers());
   links_.attach(transport_.get());
   peers_listening_ = keep_listening(transport_->listen(kj::mv(parts.peers)), "members");
-  clients_ = std::make_unique<rpc::Server>(loop_.timer(), [this](rpc::Server::Peer peer) {
-    return api_->client_door([peer = std::move(peer)] { peer.greeted(); });
-  });
+  clients_ = std::make_unique<rpc::Server>(
+      loop_.timer(),
+      [this](rpc::Server::Peer peer) {
+        return api_->client_door([peer = std::move(peer)] { peer.greeted(); });
+      },
+      client_options());
   clients_listening_ = keep_listening(clients_->listen(kj::mv(parts.clients)), "clients");
   hook_ = loop_.on_turn_end([this] { end_turn(); });
   house_ = keep_house();
@@ -159,6 +170,7 @@ ApiOptions Member::api_options() const {
   ApiOptions options;
   options.cluster = config_.cluster_id();
   options.self = self_;
+  options.limits = config_.limits;
   // An election that succeeds does so within a few timeouts; without one by then there is no
   // quorum.
   options.leader_patience = 4 * config_.election + seconds(1);

@@ -1,7 +1,9 @@
-// How much one write may answer with: what it reads, and the previous values that it asks for. The
+// How much one write may answer with: what it reads, and the previous values that it asks for. One
+// record it may answer with whatever its size, as a server may be configured for large values. The
 // same on every member, because going over it fails the write.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 
 #include "raft/base/limits.h"
@@ -15,12 +17,13 @@ class AnswerBudget {
 
   // kRequestTooLarge.
   Status spend(std::size_t bytes) {
-    if (bytes > left_) {
+    const bool first = left_ == limits::kResponseBytesMax;
+    if (bytes > left_ && !first) {
       return make_error(ErrorCode::kRequestTooLarge,
                         "the answer to this write would take more than {} bytes",
                         limits::kResponseBytesMax);
     }
-    left_ -= bytes;
+    left_ -= std::min(left_, bytes);
     return Status::success();
   }
 

@@ -1,4 +1,5 @@
 // Writes under faults: what is repeated, what applies once, and what a failed one is said to be.
+#include "raft/base/limits.h"
 #include "tests/client/simulated_client.h"
 
 namespace coord::fake {
@@ -49,6 +50,17 @@ TEST_F(WriteTest, CallsStayBelowTheServersLimit_WhateverIsOutstanding) {
   }
   EXPECT_TRUE(pass_until([&] { return answered == 8; }));
   EXPECT_EQ(write_calls(), 1 + 8u);  // the session, and one a call
+}
+
+TEST_F(WriteTest, RequestThatNoServerTakes_IsRefused_WithoutBeingSent) {
+  ASSERT_TRUE(put("a", "1").ok());
+  const std::size_t before = write_calls();
+  auto result = put("a", std::string(limits::kConfigurableRequestBytesMax, 'x'));
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().code, ErrorCode::kRequestTooLarge);
+  EXPECT_EQ(result.error().outcome, Outcome::kNotApplied);
+  EXPECT_EQ(write_calls(), before);
+  EXPECT_TRUE(put("a", "2").ok());
 }
 
 TEST_F(WriteTest, RepeatedWrite_AppliesOnce_WhenItsAnswerWasLost) {

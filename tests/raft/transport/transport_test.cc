@@ -147,10 +147,10 @@ TEST_F(TransportTest, Messages_ArriveInOrder) {
 TEST_F(TransportTest, LargeAppends_ArriveWhole_AndAreCutIntoCalls) {
   start();
   std::vector<Message> batch;
-  for (std::uint64_t i = 1; i <= 5; ++i) batch.push_back(append(i + 1, limits::kEntryBytesMax));
+  for (std::uint64_t i = 1; i <= 3; ++i) batch.push_back(append(i + 1, limits::kEntryBytesMax));
   a_.transport->send(std::move(batch));
-  ASSERT_TRUE(eventually([&] { return b_.received.size() == 5; }));
-  for (std::uint64_t i = 0; i < 5; ++i) {
+  ASSERT_TRUE(eventually([&] { return b_.received.size() == 3; }));
+  for (std::uint64_t i = 0; i < 3; ++i) {
     const auto& entries = std::get<AppendRequest>(b_.received[i].body).entries;
     ASSERT_EQ(entries.size(), 1u);
     EXPECT_EQ(entries[0].payload.size(), limits::kEntryBytesMax);

@@ -72,6 +72,25 @@ TEST(Config, GivenInSeveralPlaces_PrefersFlagsThenEnvironmentThenFile) {
   std::filesystem::remove(file);
 }
 
+TEST(Config, OfLimits_IsTakenFromFlagsEnvironmentAndFile) {
+  EXPECT_EQ(good({}).limits.key_bytes_max, 4096u);
+  EXPECT_EQ(good({}).limits.value_bytes_max, 1'048'576u);
+  EXPECT_EQ(good({}).limits.request_bytes_max, 1'572'864u);
+  EXPECT_EQ(good({}).limits.transaction_operations_max, 128u);
+  const std::string file = testing::TempDir() + "coordd-limits-test.ini";
+  std::ofstream(file) << "max-txn-operations = 1000\nmax-key-bytes = 17\n";
+  const auto environment = [](const char* variable) -> const char* {
+    return std::string(variable) == "COORD_MAX_VALUE_BYTES" ? "6000000" : nullptr;
+  };
+  const ServerConfig config = good(
+      {"--config", file, "--max-request-bytes=8388608", "--max-key-bytes", "8192"}, environment);
+  EXPECT_EQ(config.limits.key_bytes_max, 8192u);
+  EXPECT_EQ(config.limits.value_bytes_max, 6'000'000u);
+  EXPECT_EQ(config.limits.request_bytes_max, 8'388'608u);
+  EXPECT_EQ(config.limits.transaction_operations_max, 1000u);
+  std::filesystem::remove(file);
+}
+
 TEST(Config, ThatMakesNoSense_IsOneLineAndAUsageError) {
   const std::vector<std::vector<std::string>> wrong = {
       {"--no-such-flag"},
@@ -91,6 +110,16 @@ TEST(Config, ThatMakesNoSense_IsOneLineAndAUsageError) {
       {"--heartbeat-ms", "500", "--election-ms", "1000"},
       {"--log-level", "loud"},
       {"--log-format", "xml"},
+      {"--max-key-bytes", "0"},
+      {"--max-key-bytes", "8193"},
+      {"--max-value-bytes", "-1"},
+      {"--max-value-bytes", "1MiB"},
+      {"--max-value-bytes", "99999999999999999999"},
+      {"--max-request-bytes", "1048575"},
+      {"--max-request-bytes", "8388609"},
+      {"--max-request-bytes", "1052672"},
+      {"--max-txn-operations", "0"},
+      {"--max-txn-operations", "4097"},
       {"--config", "/no/such/file"},
       {"stray"},
   };

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "raft/base/limits.h"
 #include "tests/service/state/machine.h"
 
 namespace coord::service {
@@ -80,6 +81,16 @@ TEST(Keys, PreviousValuesBeyondAnAnswer_FailTheDelete) {
   EXPECT_EQ(error_of(m.write(erase(prefix(""), true))), ErrorCode::kRequestTooLarge);
   EXPECT_EQ(m.state().revision(), Revision(3));
   EXPECT_EQ(expect<DeleteResult>(m.write(erase(prefix("")))).deleted, 3u);
+}
+
+TEST(Keys, OnePreviousValue_IsAnsweredWhateverItsSize) {
+  Machine m;
+  const std::string large(limits::kConfigurableRequestBytesMax, 'x');
+  m.write(put("a", large));
+  m.write(put("b", "1"));
+  EXPECT_EQ(expect<CompareAndSwapResult>(m.write(cas_value("a", "0", "1"))).current->value, large);
+  EXPECT_EQ(error_of(m.write(erase(prefix(""), true))), ErrorCode::kRequestTooLarge);
+  EXPECT_EQ(expect<DeleteResult>(m.write(erase(prefix("a"), true))).previous.size(), 1u);
 }
 
 TEST(CompareAndSwap, EachExpectation_SeesTheKeyAsItIs) {

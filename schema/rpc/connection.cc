@@ -17,7 +17,7 @@ capnp::ReaderOptions reader_options(const ConnectionOptions& options) {
   return reader;
 }
 
-capnp::RpcSystem<VatId> make_rpc(capnp::TwoPartyVatNetwork& network,
+capnp::RpcSystem<VatId> make_rpc(VatNetwork& network,
                                  kj::Maybe<capnp::Capability::Client> bootstrap) {
   KJ_IF_MAYBE (capability, bootstrap) return capnp::makeRpcServer(network, kj::mv(*capability));
   return capnp::makeRpcClient(network);

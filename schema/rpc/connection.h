@@ -9,6 +9,7 @@
 #include <kj/timer.h>
 
 #include "schema/rpc/message_stream.h"
+#include "schema/rpc/vat_network.h"
 
 namespace coord::rpc {
 
@@ -39,20 +40,18 @@ class Connection {
 
   // Fulfilled when the connection has ended, for whatever reason: closed or reset by the other
   // side, or broken by what it sent. May be asked for more than once.
-  kj::Promise<void> on_disconnect() { return network_.onDisconnect(); }
+  kj::Promise<void> on_disconnect() { return network_.on_disconnect(); }
 
   // See MessageStreamOptions::unadmitted_bytes_max.
   void admit() { messages_.admit(); }
 
   kj::AsyncIoStream& stream() { return *stream_; }
-  // Bytes of messages that were sent by us and have not been taken by the stream yet.
-  std::size_t queued_bytes() { return network_.getCurrentQueueSize(); }
 
  private:
   kj::Own<kj::AsyncIoStream> stream_;
   capnp::rpc::twoparty::Side side_;
   MessageStream messages_;
-  capnp::TwoPartyVatNetwork network_;
+  VatNetwork network_;
   capnp::RpcSystem<capnp::rpc::twoparty::VatId> rpc_;
 };
 

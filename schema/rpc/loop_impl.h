@@ -83,7 +83,7 @@ class Loop::Impl final : public kj::EventPort {
 
   std::vector<Stream*> dirty_;
   std::vector<Stream*> lingering_;
-  Instant lingering_due_{};  // of all of them
+  Instant lingering_due_{};   // of all of them
   std::vector<Hook*> hooks_;  // removed ones are null while the hooks run
   bool running_hooks_ = false;
   bool stopped_ = false;

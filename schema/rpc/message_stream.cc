@@ -1,6 +1,7 @@
 #include "schema/rpc/message_stream.h"
 
 #include <capnp/rpc.capnp.h>
+#include <capnp/serialize-async.h>
 #include <capnp/serialize.h>
 #include <kj/debug.h>
 
@@ -14,41 +15,33 @@ namespace coord::rpc {
 
 namespace {
 
-using Segments = kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>>;
-
-// What may be under way in one streaming call before its sender waits.
-constexpr int kStreamingWindowBytes = 256 * limits::kKiB;
 // Our own messages only have what their type needs: far less than this, for a Finish.
 constexpr std::size_t kFinishWordsMax = 8;
-
-capnp::MessageReaderAndFds without_fds(kj::Own<capnp::MessageReader> reader) {
-  return {kj::mv(reader), nullptr};
-}
 
 }  // namespace
 
 MessageStream::MessageStream(kj::AsyncIoStream& stream, kj::Timer& timer,
                              MessageStreamOptions options)
-    : stream_(stream), ours_(dynamic_cast<Stream*>(&stream)), timer_(timer), options_(options) {}
+    : stream_(stream), ours_(dynamic_cast<Stream*>(&stream)), timer_(timer), options_(options) {
+  if (ours_ == nullptr) other_written_ = kj::Promise<void>(kj::READY_NOW).fork();
+}
 
-kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> MessageStream::tryReadMessage(
-    kj::ArrayPtr<kj::AutoCloseFd>, capnp::ReaderOptions options, kj::ArrayPtr<capnp::word>) {
-  if (ours_ == nullptr) return receive_from_other(options);
-  if (options_.hold_reads && blocked()) return receive(options);
+// ---------------------------------------------------------------------------------------------
+// Reading
+
+kj::Promise<MessageStream::Received> MessageStream::receive(const capnp::ReaderOptions& options) {
+  KJ_IF_MAYBE (why, broken_) return kj::cp(*why);
+  if (ours_ == nullptr) return other_reads_.wrap<Received>(receive_from_other(options));
+  if (options_.hold_reads && blocked()) return receive_from_ours(options);
   Received received;
-  KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&] {
-                 KJ_IF_MAYBE (reader, take_buffered(options)) {
-                   received = without_fds(kj::mv(*reader));
-                 }
-               })) {
+  KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&] { received = take_buffered(options); })) {
     return kj::mv(*exception);
   }
   if (received != nullptr) return kj::mv(received);
-  return receive(options);
+  return receive_from_ours(options);
 }
 
-kj::Maybe<kj::Own<capnp::MessageReader>> MessageStream::take_buffered(
-    capnp::ReaderOptions options) {
+MessageStream::Received MessageStream::take_buffered(const capnp::ReaderOptions& options) {
   const auto buffered = ours_->buffered();
   const auto size = framed_size(buffered, options_.message_bytes_max);
   if (!size.has_value() || *size > buffered.size()) return nullptr;
@@ -57,15 +50,15 @@ kj::Maybe<kj::Own<capnp::MessageReader>> MessageStream::take_buffered(
   return kj::mv(reader);
 }
 
-Task<MessageStream::Received> MessageStream::receive(capnp::ReaderOptions options) {
+Task<MessageStream::Received> MessageStream::receive_from_ours(capnp::ReaderOptions options) {
   if (options_.hold_reads) co_await until_written();
   Assembly assembly(options_.message_bytes_max);
   while (true) {
     if (assembly.empty()) {
-      KJ_IF_MAYBE (reader, take_buffered(options)) co_return without_fds(kj::mv(*reader));
+      KJ_IF_MAYBE (reader, take_buffered(options)) co_return kj::mv(*reader);
     }
     ours_->consume(assembly.take(ours_->buffered()));
-    if (assembly.complete()) co_return without_fds(read_framed(assembly.bytes(), options));
+    if (assembly.complete()) co_return read_framed(assembly.bytes(), options);
     if (assembly.size().value_or(0) > options_.unadmitted_bytes_max) {
       auto paf = kj::newPromiseAndFulfiller<void>();
       admitted_ = kj::mv(paf.fulfiller);
@@ -83,9 +76,18 @@ Task<MessageStream::Received> MessageStream::receive_from_other(capnp::ReaderOpt
   if (options_.hold_reads) co_await until_written();
   options.traversalLimitInWords = std::min<std::uint64_t>(
       options.traversalLimitInWords, options_.message_bytes_max / sizeof(capnp::word));
-  auto received = co_await capnp::tryReadMessage(stream_, options);
-  KJ_IF_MAYBE (reader, received) co_return without_fds(kj::mv(*reader));
-  co_return Received();
+  co_return co_await capnp::tryReadMessage(stream_, options);
+}
+
+void MessageStream::break_reads(const kj::Exception& why) {
+  if (broken_ != nullptr) return;
+  broken_ = kj::cp(why);
+  KJ_IF_MAYBE (admitted, admitted_) (*admitted)->reject(kj::cp(why));
+  if (ours_ != nullptr) {
+    ours_->break_reads(why);
+  } else {
+    other_reads_.cancel(why);
+  }
 }
 
 void MessageStream::admit() {
@@ -104,61 +106,71 @@ Task<void> MessageStream::until_written() {
   }
 }
 
-kj::Promise<void> MessageStream::writeMessage(kj::ArrayPtr<const int>, Segments segments) {
-  const Segments messages[] = {segments};
-  return writeMessages(kj::arrayPtr(const_cast<Segments*>(messages), 1));
-}
+// ---------------------------------------------------------------------------------------------
+// Writing
 
 namespace {
 
-bool is_finish(Segments segments) {
+bool is_finish(MessageStream::Segments segments) {
   if (segments.size() != 1 || segments[0].size() > kFinishWordsMax) return false;
   capnp::SegmentArrayMessageReader message(segments);
   return message.getRoot<capnp::rpc::Message>().isFinish();
 }
 
-struct Frames {
-  kj::Vector<std::uint32_t> table;
-  kj::Vector<kj::ArrayPtr<const kj::byte>> pieces;
+// An array on the stack, as long as it is as short as it usually is.
+template <class T>
+class Room {
+ public:
+  kj::ArrayPtr<T> of(std::size_t size) {
+    if (size <= usual_.size()) return kj::arrayPtr(usual_.data(), size);
+    large_ = kj::heapArray<T>(size);
+    return large_;
+  }
+
+ private:
+  std::array<T, 16> usual_;
+  kj::Array<T> large_;
 };
 
-// Segment count less one, sizes, and padding to a whole word.
-std::size_t table_size(Segments segments) {
+// What goes before the segments: their count less one, their sizes, and padding to a whole word.
+std::size_t table_entries(MessageStream::Segments segments) {
   return (segments.size() / 2 + 1) * 2;
 }
 
-// The pieces point into `frames.table`, which must not grow any more afterwards.
-void frame(kj::ArrayPtr<Segments> messages, Frames& frames) {
-  std::size_t entries = 0;
-  for (const auto& segments : messages) entries += table_size(segments);
-  frames.table.resize(entries);
-  std::uint32_t* entry = frames.table.begin();
-  for (const auto& segments : messages) {
-    std::uint32_t* const begin = entry;
-    *entry++ = static_cast<std::uint32_t>(segments.size() - 1);
-    for (const auto& segment : segments) *entry++ = static_cast<std::uint32_t>(segment.size());
-    if (segments.size() % 2 == 0) *entry++ = 0;
-    frames.pieces.add(kj::arrayPtr(begin, entry).asBytes());
-    for (const auto& segment : segments) frames.pieces.add(segment.asBytes());
-  }
+void fill_table(MessageStream::Segments segments, kj::ArrayPtr<std::uint32_t> table) {
+  std::uint32_t* entry = table.begin();
+  *entry++ = static_cast<std::uint32_t>(segments.size() - 1);
+  for (const auto& segment : segments) *entry++ = static_cast<std::uint32_t>(segment.size());
+  if (entry != table.end()) *entry = 0;
 }
 
 }  // namespace
 
-kj::Promise<void> MessageStream::writeMessages(kj::ArrayPtr<Segments> messages) {
-  if (ours_ != nullptr) {
-    // Our stream copies before it returns.
-    Frames frames;
-    frame(messages, frames);
-    const bool urgent = !std::all_of(messages.begin(), messages.end(), is_finish);
-    auto written = ours_->write(frames.pieces.asPtr(), urgent);
-    if (ours_->unsent_bytes() <= limits::kStreamWriteBufferMax) return written;
-    return with_stall_timeout(kj::mv(written));
+kj::Maybe<kj::Promise<void>> MessageStream::write(Segments message) {
+  if (ours_ == nullptr) return with_stall_timeout(write_to_other(message));
+  Room<std::uint32_t> table_room;
+  auto table = table_room.of(table_entries(message));
+  fill_table(message, table);
+  Room<kj::ArrayPtr<const kj::byte>> pieces_room;
+  auto pieces = pieces_room.of(message.size() + 1);
+  pieces[0] = table.asBytes();
+  for (std::size_t i = 0; i < message.size(); ++i) pieces[i + 1] = message[i].asBytes();
+  // Our stream copies before it returns.
+  KJ_IF_MAYBE (pending, ours_->write(pieces, !is_finish(message))) {
+    return with_stall_timeout(kj::mv(*pending));
   }
-  auto frames = kj::heap<Frames>();
-  frame(messages, *frames);
-  auto written = stream_.write(frames->pieces.asPtr());
-  return with_stall_timeout(written.attach(kj::mv(frames)));
+  return nullptr;
+}
+
+kj::Promise<void> MessageStream::write_to_other(Segments message) {
+  auto words = capnp::messageToFlatArray(message);
+  other_written_ = other_written_.addBranch()
+                       .then([this, words = kj::mv(words)]() mutable {
+                         const auto bytes = words.asBytes();
+                         return stream_.write(bytes.begin(), bytes.size()).attach(kj::mv(words));
+                       })
+                       .fork();
+  return other_written_.addBranch();
 }
 
 kj::Promise<void> MessageStream::with_stall_timeout(kj::Promise<void> written) {
@@ -170,11 +182,10 @@ kj::Promise<void> MessageStream::with_stall_timeout(kj::Promise<void> written) {
   }));
 }
 
-kj::Maybe<int> MessageStream::getSendBufferSize() {
-  return kStreamingWindowBytes;
-}
-
 kj::Promise<void> MessageStream::end() {
+  if (ours_ == nullptr) {
+    return other_written_.addBranch().then([this] { stream_.shutdownWrite(); });
+  }
   stream_.shutdownWrite();
   return kj::READY_NOW;
 }

@@ -21,7 +21,7 @@ namespace coord::rpc {
 namespace {
 constexpr std::size_t kPiecesMax = 64;  // of one writev
 constexpr std::size_t kLingeringBytesMax = 4 * limits::kKiB;
-}
+}  // namespace
 
 ReadNode::~ReadNode() noexcept {
   if (stream_ == nullptr) return;
@@ -195,6 +195,11 @@ void Stream::abortRead() {
   if (reader_ != nullptr && !reader_->ready()) reader_->finish(true);
 }
 
+void Stream::break_reads(const kj::Exception& why) {
+  if (read_error_ == nullptr) read_error_ = kj::cp(why);
+  if (reader_ != nullptr && !reader_->ready()) reader_->fail(kj::cp(why));
+}
+
 // ---------------------------------------------------------------------------------------------
 // Writing
 
@@ -205,18 +210,17 @@ kj::Maybe<kj::Promise<void>> Stream::cannot_write() const {
 }
 
 kj::Promise<void> Stream::write(const void* buffer, size_t size) {
-  KJ_IF_MAYBE (refused, cannot_write()) return kj::mv(*refused);
-  out_.append(buffer, size);
-  need_flush();
-  return written();
+  const kj::ArrayPtr<const kj::byte> pieces[] = {{static_cast<const kj::byte*>(buffer), size}};
+  return write(pieces);
 }
 
 kj::Promise<void> Stream::write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) {
-  return write(pieces, true);
+  KJ_IF_MAYBE (pending, write(pieces, true)) return kj::mv(*pending);
+  return kj::READY_NOW;
 }
 
-kj::Promise<void> Stream::write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces,
-                                bool urgent) {
+kj::Maybe<kj::Promise<void>> Stream::write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces,
+                                           bool urgent) {
   KJ_IF_MAYBE (refused, cannot_write()) return kj::mv(*refused);
   for (const auto& piece : pieces) out_.append(piece.begin(), piece.size());
   if (urgent || out_.size() > kLingeringBytesMax) {
@@ -240,12 +244,12 @@ void Stream::flush_overdue() {
 }
 
 // Everything has been taken over; whether the writer may go on depends on what is waiting.
-kj::Promise<void> Stream::written() {
+kj::Maybe<kj::Promise<void>> Stream::written() {
   if (out_.size() > limits::kStreamWriteBufferMax && !waiting_writable_) {
     flush();
     KJ_IF_MAYBE (refused, cannot_write()) return kj::mv(*refused);
   }
-  if (out_.size() <= limits::kStreamWriteBufferMax) return kj::READY_NOW;
+  if (out_.size() <= limits::kStreamWriteBufferMax) return nullptr;
   auto paf = kj::newPromiseAndFulfiller<void>();
   writers_.push_back(kj::mv(paf.fulfiller));
   return kj::mv(paf.promise);

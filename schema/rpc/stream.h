@@ -46,8 +46,10 @@ class Stream final : public kj::AsyncIoStream {
   void getpeername(sockaddr* address, kj::uint* length) override;
   kj::Maybe<int> getFd() const override { return fd(); }
 
-  // As write(); what is not urgent leaves with the next that is, or a few milliseconds later.
-  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces, bool urgent);
+  // As write(), with nothing to wait for as the usual case. What is not urgent leaves with the next
+  // that is, or a few milliseconds later.
+  kj::Maybe<kj::Promise<void>> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces,
+                                     bool urgent);
 
   // Reading without a copy, instead of tryRead(). buffered(): what is there already; valid until
   // the next consume() or wait. fill(): once everything buffered has been consumed, waits until
@@ -55,6 +57,8 @@ class Stream final : public kj::AsyncIoStream {
   std::span<const std::byte> buffered() const;
   void consume(std::size_t bytes);
   kj::Promise<bool> fill();
+  // A read under way, and every one to come, fails with `why`.
+  void break_reads(const kj::Exception& why);
 
   // Bytes taken over by write() that the kernel has not taken yet.
   std::size_t unsent_bytes() const { return out_.size(); }
@@ -70,7 +74,7 @@ class Stream final : public kj::AsyncIoStream {
   int fd() const;
   kj::Maybe<kj::Promise<void>> cannot_write() const;
   void need_flush();
-  kj::Promise<void> written();
+  kj::Maybe<kj::Promise<void>> written();
   void flush();
   void send_some();
   void fail_write(int error);

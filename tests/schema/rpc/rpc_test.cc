@@ -169,9 +169,12 @@ TEST_F(RpcTest, ConnectionThatDoesNotGreet_IsClosed_OthersStay) {
   auto silent = dial();
   auto fragment = dial();
   fragment->write("\0\0\0\0\3", 5).wait(scope());
-  char byte;
-  EXPECT_EQ(silent->tryRead(&byte, 1, 1).wait(scope()), 0u);
-  EXPECT_EQ(fragment->tryRead(&byte, 1, 1).wait(scope()), 0u);
+  // What there is to read is that the connection is given up, and no more.
+  for (auto* stream : {silent.get(), fragment.get()}) {
+    kj::byte last_words[1024];
+    EXPECT_LT(stream->tryRead(last_words, sizeof last_words, sizeof last_words).wait(scope()),
+              sizeof last_words);
+  }
   EXPECT_EQ(server_->stats().ungreeted, 2u);
   EXPECT_EQ(server_->connections(), 1u);
   EXPECT_EQ(greet_now(*good, 2), "2/1");

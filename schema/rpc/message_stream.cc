@@ -22,7 +22,11 @@ constexpr std::size_t kFinishWordsMax = 8;
 
 MessageStream::MessageStream(kj::AsyncIoStream& stream, kj::Timer& timer,
                              MessageStreamOptions options)
-    : stream_(stream), ours_(dynamic_cast<Stream*>(&stream)), timer_(timer), options_(options) {
+    : stream_(stream),
+      ours_(dynamic_cast<Stream*>(&stream)),
+      timer_(timer),
+      options_(options),
+      tasks_(*this) {
   if (ours_ == nullptr) other_written_ = kj::Promise<void>(kj::READY_NOW).fork();
 }
 
@@ -54,6 +58,7 @@ Task<MessageStream::Received> MessageStream::receive_from_ours(capnp::ReaderOpti
   if (options_.hold_reads) co_await until_written();
   Assembly assembly(options_.message_bytes_max);
   while (true) {
+    throw_if_broken();
     if (assembly.empty()) {
       KJ_IF_MAYBE (reader, take_buffered(options)) co_return kj::mv(*reader);
     }
@@ -79,30 +84,20 @@ Task<MessageStream::Received> MessageStream::receive_from_other(capnp::ReaderOpt
   co_return co_await capnp::tryReadMessage(stream_, options);
 }
 
-void MessageStream::break_reads(const kj::Exception& why) {
-  if (broken_ != nullptr) return;
-  broken_ = kj::cp(why);
-  KJ_IF_MAYBE (admitted, admitted_) (*admitted)->reject(kj::cp(why));
-  if (ours_ != nullptr) {
-    ours_->break_reads(why);
-  } else {
-    other_reads_.cancel(why);
-  }
-}
-
 void MessageStream::admit() {
   options_.unadmitted_bytes_max = SIZE_MAX;
   KJ_IF_MAYBE (admitted, admitted_) (*admitted)->fulfill();
 }
 
-// The next message in the writer's queue is written as soon as the one before it is; only when that
-// has had its chance is it known whether the writer still waits.
+bool MessageStream::blocked() const {
+  if (ours_ == nullptr) return other_writes_ > 0;
+  return ours_->unsent_bytes() > limits::kStreamWriteBufferMax;
+}
+
 Task<void> MessageStream::until_written() {
   while (blocked()) {
-    auto paf = kj::newPromiseAndFulfiller<void>();
-    unblocked_ = kj::mv(paf.fulfiller);
-    co_await kj::mv(paf.promise);
-    co_await kj::evalLast([] {});
+    auto written = ours_ != nullptr ? ours_->drained() : other_written_.addBranch();
+    co_await kj::mv(written);
   }
 }
 
@@ -146,8 +141,8 @@ void fill_table(MessageStream::Segments segments, kj::ArrayPtr<std::uint32_t> ta
 
 }  // namespace
 
-kj::Maybe<kj::Promise<void>> MessageStream::write(Segments message) {
-  if (ours_ == nullptr) return with_stall_timeout(write_to_other(message));
+void MessageStream::write(Segments message) {
+  if (ours_ == nullptr) return write_to_other(message);
   Room<std::uint32_t> table_room;
   auto table = table_room.of(table_entries(message));
   fill_table(message, table);
@@ -156,30 +151,57 @@ kj::Maybe<kj::Promise<void>> MessageStream::write(Segments message) {
   pieces[0] = table.asBytes();
   for (std::size_t i = 0; i < message.size(); ++i) pieces[i + 1] = message[i].asBytes();
   // Our stream copies before it returns.
-  KJ_IF_MAYBE (pending, ours_->write(pieces, !is_finish(message))) {
-    return with_stall_timeout(kj::mv(*pending));
+  KJ_IF_MAYBE (refused, ours_->post(pieces, !is_finish(message))) {
+    tasks_.add(kj::mv(*refused));
+  } else if (blocked() && !watching_for_stall_) {
+    watching_for_stall_ = true;
+    tasks_.add(watch_for_stall());
   }
-  return nullptr;
 }
 
-kj::Promise<void> MessageStream::write_to_other(Segments message) {
+void MessageStream::write_to_other(Segments message) {
+  ++other_writes_;
   auto words = capnp::messageToFlatArray(message);
-  other_written_ = other_written_.addBranch()
-                       .then([this, words = kj::mv(words)]() mutable {
-                         const auto bytes = words.asBytes();
-                         return stream_.write(bytes.begin(), bytes.size()).attach(kj::mv(words));
-                       })
-                       .fork();
-  return other_written_.addBranch();
+  other_written_ =
+      other_written_.addBranch()
+          .then([this, words = kj::mv(words)]() mutable {
+            const auto bytes = words.asBytes();
+            const auto timeout = options_.stall_timeout.count() * kj::NANOSECONDS;
+            return timer_.timeoutAfter(timeout, stream_.write(bytes.begin(), bytes.size()))
+                .attach(kj::mv(words));
+          })
+          .then([this] { --other_writes_; })
+          .fork();
+  tasks_.add(other_written_.addBranch());
 }
 
-kj::Promise<void> MessageStream::with_stall_timeout(kj::Promise<void> written) {
-  ++blocked_writes_;
-  const auto timeout = options_.stall_timeout.count() * kj::NANOSECONDS;
-  return timer_.timeoutAfter(timeout, kj::mv(written)).attach(kj::defer([this] {
-    if (--blocked_writes_ > 0) return;
-    KJ_IF_MAYBE (unblocked, unblocked_) (*unblocked)->fulfill();
-  }));
+// A few looks in each `stall_timeout`, for as long as more than the bound waits.
+Task<void> MessageStream::watch_for_stall() {
+  constexpr int kLooks = 4;
+  const auto interval = options_.stall_timeout.count() * kj::NANOSECONDS / kLooks;
+  std::uint64_t sent = ours_->sent_bytes();
+  for (int looks = 0; looks < kLooks && blocked(); ++looks) {
+    co_await timer_.afterDelay(interval);
+    if (ours_->sent_bytes() != sent) looks = -1;
+    sent = ours_->sent_bytes();
+  }
+  watching_for_stall_ = false;
+  if (blocked()) kj::throwFatalException(KJ_EXCEPTION(DISCONNECTED, "the peer does not read"));
+}
+
+void MessageStream::break_off(const kj::Exception& why) {
+  if (broken_ != nullptr) return;
+  broken_ = kj::cp(why);
+  KJ_IF_MAYBE (admitted, admitted_) (*admitted)->reject(kj::cp(why));
+  if (ours_ != nullptr) {
+    ours_->break_off(why);
+  } else {
+    other_reads_.cancel(why);
+  }
+}
+
+void MessageStream::throw_if_broken() const {
+  KJ_IF_MAYBE (why, broken_) kj::throwFatalException(kj::cp(*why));
 }
 
 kj::Promise<void> MessageStream::end() {
@@ -187,7 +209,7 @@ kj::Promise<void> MessageStream::end() {
     return other_written_.addBranch().then([this] { stream_.shutdownWrite(); });
   }
   stream_.shutdownWrite();
-  return kj::READY_NOW;
+  return ours_->drained();
 }
 
 }  // namespace coord::rpc

@@ -6,7 +6,9 @@
 // - With `hold_reads`, nothing is read while what we wrote is not being read: a client that sends
 //   requests and ignores the answers stops being served instead of filling our memory. For the
 //   accepting side only: if both sides did it, two that wait for each other would wait for ever.
-// - Output that makes no way for `stall_timeout` breaks the connection.
+// - Output that waits and makes no way at all for `stall_timeout` breaks the connection; a peer
+// that
+//   reads slowly may take its time.
 // - A message that is there already is handed over without a wait, and one that is written is
 // copied
 //   straight into the stream's queue.
@@ -33,7 +35,7 @@ struct MessageStreamOptions {
   Duration stall_timeout = seconds(30);
 };
 
-class MessageStream {
+class MessageStream : private kj::TaskSet::ErrorHandler {
  public:
   // Nothing: the stream has ended.
   using Received = kj::Maybe<kj::Own<capnp::MessageReader>>;
@@ -47,36 +49,36 @@ class MessageStream {
 
   // The next message, once the one before has been received.
   kj::Promise<Received> receive(const capnp::ReaderOptions& options);
-  // That, and every receive() to come, fails with `why`.
-  void break_reads(const kj::Exception& why);
-
-  // Takes the message over. A promise: the queue is over its bound until then, or the stream is
-  // broken; whoever wrote keeps the promise and writes on all the same.
-  kj::Maybe<kj::Promise<void>> write(Segments message);
-  // No message follows; what was written still leaves.
+  // Takes the message over. If it cannot be sent any more, reading breaks too.
+  void write(Segments message);
+  // No message follows. Resolves when what was written has left, but for what the stream buffers.
   kj::Promise<void> end();
 
  private:
   Received take_buffered(const capnp::ReaderOptions& options);
   Task<Received> receive_from_ours(capnp::ReaderOptions options);
   Task<Received> receive_from_other(capnp::ReaderOptions options);
-  kj::Promise<void> write_to_other(Segments message);
   Task<void> until_written();
-  kj::Promise<void> with_stall_timeout(kj::Promise<void> written);
-  bool blocked() const { return blocked_writes_ > 0; }
+  bool blocked() const;
+
+  void write_to_other(Segments message);
+  Task<void> watch_for_stall();
+  void break_off(const kj::Exception& why);
+  void throw_if_broken() const;
+  void taskFailed(kj::Exception&& exception) override { break_off(exception); }
 
   kj::AsyncIoStream& stream_;
   Stream* ours_;  // the same stream if it is one of ours, else null
   kj::Timer& timer_;
   MessageStreamOptions options_;
   kj::Maybe<kj::Exception> broken_;
-  // Writes that have been taken but wait for the peer to read.
-  int blocked_writes_ = 0;
-  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> unblocked_;
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> admitted_;  // a read waits for it
+  bool watching_for_stall_ = false;
   // Of another's stream, which takes one write at a time.
   kj::Canceler other_reads_;
+  std::size_t other_writes_ = 0;
   kj::ForkedPromise<void> other_written_ = nullptr;
+  kj::TaskSet tasks_;
 };
 
 }  // namespace coord::rpc

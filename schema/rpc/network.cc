@@ -164,6 +164,11 @@ class Address final : public kj::NetworkAddress {
   std::vector<SocketAddress> addresses_;
 };
 
+// KJ_EXCEPTION() would put the C++ expression before its value.
+kj::Exception failure(kj::Exception::Type type, const std::string& message) {
+  return kj::Exception(type, __FILE__, __LINE__, kj::str(message.c_str()));
+}
+
 // A look-up of a name, on the resolver's thread.
 class Resolving {
  public:
@@ -183,8 +188,8 @@ class Resolving {
  private:
   void finish(const asio::error_code& error, const asio::ip::tcp::resolver::results_type& results) {
     if (error) {
-      return fulfiller_.reject(
-          KJ_EXCEPTION(DISCONNECTED, "cannot resolve the name", error.message().c_str()));
+      return fulfiller_.reject(failure(kj::Exception::Type::DISCONNECTED,
+                                       "cannot resolve the name: " + error.message()));
     }
     Addresses addresses;
     for (const auto& result : results) {
@@ -208,7 +213,7 @@ class SocketNetwork final : public kj::Network {
                                                         kj::uint port_hint) override {
     auto where = parse_host_and_port(std::string_view(text.begin(), text.size()),
                                      static_cast<std::uint16_t>(port_hint));
-    if (!where.ok()) return KJ_EXCEPTION(FAILED, where.error().message.c_str());
+    if (!where.ok()) return failure(kj::Exception::Type::FAILED, where.error().message);
     if (auto address = numeric_address(*where)) {
       return kj::Own<kj::NetworkAddress>(
           kj::heap<Address>(loop_, filter_, std::vector<SocketAddress>{*address}));

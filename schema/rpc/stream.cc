@@ -195,17 +195,12 @@ void Stream::abortRead() {
   if (reader_ != nullptr && !reader_->ready()) reader_->finish(true);
 }
 
-void Stream::break_reads(const kj::Exception& why) {
-  if (read_error_ == nullptr) read_error_ = kj::cp(why);
-  if (reader_ != nullptr && !reader_->ready()) reader_->fail(kj::cp(why));
-}
-
 // ---------------------------------------------------------------------------------------------
 // Writing
 
-kj::Maybe<kj::Promise<void>> Stream::cannot_write() const {
-  KJ_IF_MAYBE (error, write_error_) return kj::Promise<void>(kj::cp(*error));
-  if (shutdown_) return kj::Promise<void>(KJ_EXCEPTION(FAILED, "write after shutdownWrite()"));
+kj::Maybe<kj::Exception> Stream::cannot_write() const {
+  KJ_IF_MAYBE (error, write_error_) return kj::cp(*error);
+  if (shutdown_) return KJ_EXCEPTION(FAILED, "write after shutdownWrite()");
   return nullptr;
 }
 
@@ -215,21 +210,25 @@ kj::Promise<void> Stream::write(const void* buffer, size_t size) {
 }
 
 kj::Promise<void> Stream::write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) {
-  KJ_IF_MAYBE (pending, write(pieces, true)) return kj::mv(*pending);
-  return kj::READY_NOW;
+  KJ_IF_MAYBE (refused, post(pieces, true)) return kj::mv(*refused);
+  return drained();
 }
 
-kj::Maybe<kj::Promise<void>> Stream::write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces,
-                                           bool urgent) {
+kj::Maybe<kj::Exception> Stream::post(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces,
+                                      bool urgent) {
   KJ_IF_MAYBE (refused, cannot_write()) return kj::mv(*refused);
   for (const auto& piece : pieces) out_.append(piece.begin(), piece.size());
+  if (out_.size() > limits::kStreamWriteBufferMax && !waiting_writable_) {
+    flush();
+    KJ_IF_MAYBE (error, write_error_) return kj::cp(*error);
+  }
   if (urgent || out_.size() > kLingeringBytesMax) {
     need_flush();
   } else if (!lingering_) {
     lingering_ = true;
     loop_.mark_lingering(*this);
   }
-  return written();
+  return nullptr;
 }
 
 void Stream::need_flush() {
@@ -243,13 +242,9 @@ void Stream::flush_overdue() {
   if (!out_.empty()) need_flush();
 }
 
-// Everything has been taken over; whether the writer may go on depends on what is waiting.
-kj::Maybe<kj::Promise<void>> Stream::written() {
-  if (out_.size() > limits::kStreamWriteBufferMax && !waiting_writable_) {
-    flush();
-    KJ_IF_MAYBE (refused, cannot_write()) return kj::mv(*refused);
-  }
-  if (out_.size() <= limits::kStreamWriteBufferMax) return nullptr;
+kj::Promise<void> Stream::drained() {
+  KJ_IF_MAYBE (error, write_error_) return kj::cp(*error);
+  if (out_.size() <= limits::kStreamWriteBufferMax) return kj::READY_NOW;
   auto paf = kj::newPromiseAndFulfiller<void>();
   writers_.push_back(kj::mv(paf.fulfiller));
   return kj::mv(paf.promise);
@@ -282,10 +277,11 @@ void Stream::send_some() {
     const ssize_t sent = ::sendmsg(fd(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0) {
       if (errno == EINTR) continue;
-      if (errno != EAGAIN && errno != EWOULDBLOCK) fail_write(errno);
+      if (errno != EAGAIN && errno != EWOULDBLOCK) fail_write(system_error("write", errno));
       return;
     }
     out_.consume(static_cast<std::size_t>(sent));
+    sent_bytes_ += static_cast<std::size_t>(sent);
     if (static_cast<std::size_t>(sent) < offered) return;
   }
 }
@@ -315,12 +311,18 @@ void Stream::open_write_side() {
   write_side_.reset();
 }
 
-void Stream::fail_write(int error) {
-  write_error_ = system_error("write", error);
+void Stream::fail_write(const kj::Exception& why) {
+  write_error_ = kj::cp(why);
   out_.clear();
-  for (auto& writer : writers_) writer->reject(system_error("write", error));
-  writers_.clear();
+  auto writers = std::exchange(writers_, {});
+  for (auto& writer : writers) writer->reject(kj::cp(why));
   KJ_IF_MAYBE (disconnect, disconnect_) (*disconnect)->fulfill();
+}
+
+void Stream::break_off(const kj::Exception& why) {
+  if (write_error_ == nullptr) fail_write(why);
+  if (read_error_ == nullptr) read_error_ = kj::cp(why);
+  if (reader_ != nullptr && !reader_->ready()) reader_->fail(kj::cp(why));
 }
 
 void Stream::release_writers() {

@@ -46,10 +46,15 @@ class Stream final : public kj::AsyncIoStream {
   void getpeername(sockaddr* address, kj::uint* length) override;
   kj::Maybe<int> getFd() const override { return fd(); }
 
-  // As write(), with nothing to wait for as the usual case. What is not urgent leaves with the next
-  // that is, or a few milliseconds later.
-  kj::Maybe<kj::Promise<void>> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces,
-                                     bool urgent);
+  // Queues the pieces whatever waits already, or says why nothing can be written any more. What is
+  // not urgent leaves with the next that is, or a few milliseconds later.
+  kj::Maybe<kj::Exception> post(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces,
+                                bool urgent);
+  // Resolves when no more than kStreamWriteBufferMax waits to be sent; fails when writing has.
+  kj::Promise<void> drained();
+  // What was written and not sent is dropped, a read or write that waits fails with `why`, and so
+  // does every one to come.
+  void break_off(const kj::Exception& why);
 
   // Reading without a copy, instead of tryRead(). buffered(): what is there already; valid until
   // the next consume() or wait. fill(): once everything buffered has been consumed, waits until
@@ -57,11 +62,11 @@ class Stream final : public kj::AsyncIoStream {
   std::span<const std::byte> buffered() const;
   void consume(std::size_t bytes);
   kj::Promise<bool> fill();
-  // A read under way, and every one to come, fails with `why`.
-  void break_reads(const kj::Exception& why);
 
-  // Bytes taken over by write() that the kernel has not taken yet.
+  // Bytes taken over by write() that the kernel has not taken yet; and those that it has, of all
+  // time.
   std::size_t unsent_bytes() const { return out_.size(); }
+  std::uint64_t sent_bytes() const { return sent_bytes_; }
 
   // The loop's end of turn.
   void flush_turn();
@@ -72,12 +77,11 @@ class Stream final : public kj::AsyncIoStream {
   friend class ReadNode;
 
   int fd() const;
-  kj::Maybe<kj::Promise<void>> cannot_write() const;
+  kj::Maybe<kj::Exception> cannot_write() const;
   void need_flush();
-  kj::Maybe<kj::Promise<void>> written();
   void flush();
   void send_some();
-  void fail_write(int error);
+  void fail_write(const kj::Exception& why);
   void release_writers();
   void finish_shutdown();
   bool hung_up() const;
@@ -113,6 +117,7 @@ class Stream final : public kj::AsyncIoStream {
 
   // Write side.
   WriteQueue out_;
+  std::uint64_t sent_bytes_ = 0;
   bool dirty_ = false;             // the loop will call flush_turn()
   bool lingering_ = false;         // the loop will call flush_overdue()
   bool waiting_writable_ = false;  // the kernel's buffer is full

@@ -11,6 +11,10 @@
 // object that holds its own tasks is). Never make a coroutine of a lambda with captures, unless the
 // lambda object is kept for as long.
 //
+// What the compilers get wrong: g++ 12 may destroy an aggregate twice that is made within an
+// expression that awaits, so make it in a statement of its own; clang 14 under a sanitizer reads
+// locals of a branch that a co_return did not reach, so keep those out of switches.
+//
 // A type of our own, and not kj::Promise itself as the return type, because the packaged KJ has no
 // coroutines, and because a return type whose destructor may throw makes g++ 12 generate code that
 // crashes. Loop thread only.

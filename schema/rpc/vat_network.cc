@@ -41,7 +41,7 @@ class VatNetwork::Outgoing final : public capnp::OutgoingRpcMessage {
   void send() override {
     KJ_REQUIRE(sizeInWords() < network_.reader_options_.traversalLimitInWords,
                "a message is larger than any that the other side would take", sizeInWords());
-    network_.send(message_.getSegmentsForOutput());
+    network_.messages_.write(message_.getSegmentsForOutput());
   }
 
  private:
@@ -89,8 +89,7 @@ VatNetwork::VatNetwork(MessageStream& messages, Side side, capnp::ReaderOptions 
       side_(side),
       reader_options_(reader_options),
       other_side_(4),
-      disconnected_(nullptr),
-      writes_(*this) {
+      disconnected_(nullptr) {
   other_side_.initRoot<VatId>().setSide(side == Side::CLIENT ? Side::SERVER : Side::CLIENT);
   auto paf = kj::newPromiseAndFulfiller<void>();
   disconnect_ = kj::mv(paf.fulfiller);
@@ -114,15 +113,6 @@ kj::Maybe<kj::Own<VatNetwork::Connection>> VatNetwork::connect(VatId::Reader oth
 kj::Promise<kj::Own<VatNetwork::Connection>> VatNetwork::accept() {
   if (side_ == Side::CLIENT || std::exchange(accepted_, true)) return kj::NEVER_DONE;
   return link();
-}
-
-void VatNetwork::send(MessageStream::Segments message) {
-  KJ_IF_MAYBE (pending, messages_.write(message)) writes_.add(kj::mv(*pending));
-}
-
-// Whoever cannot be written to is not worth being read from.
-void VatNetwork::taskFailed(kj::Exception&& exception) {
-  messages_.break_reads(exception);
 }
 
 }  // namespace coord::rpc

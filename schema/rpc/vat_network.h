@@ -14,7 +14,7 @@
 
 namespace coord::rpc {
 
-class VatNetwork final : public capnp::TwoPartyVatNetworkBase, private kj::TaskSet::ErrorHandler {
+class VatNetwork final : public capnp::TwoPartyVatNetworkBase {
  public:
   using Side = capnp::rpc::twoparty::Side;
 
@@ -34,8 +34,6 @@ class VatNetwork final : public capnp::TwoPartyVatNetworkBase, private kj::TaskS
   class Outgoing;
 
   kj::Own<Connection> link();
-  void send(MessageStream::Segments message);
-  void taskFailed(kj::Exception&& exception) override;
 
   MessageStream& messages_;
   const Side side_;
@@ -45,8 +43,6 @@ class VatNetwork final : public capnp::TwoPartyVatNetworkBase, private kj::TaskS
   Link* link_ = nullptr;  // the RPC system's; null when it has none
   kj::Own<kj::PromiseFulfiller<void>> disconnect_;
   kj::ForkedPromise<void> disconnected_;
-  // Writes that wait for the other side to read.
-  kj::TaskSet writes_;
 };
 
 }  // namespace coord::rpc

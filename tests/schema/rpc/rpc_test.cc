@@ -239,6 +239,45 @@ TEST_F(RpcTest, ClientThatReadsNoAnswers_StopsBeingRead_UntilItDoes) {
   EXPECT_EQ(answered_, 100);
 }
 
+// However often something is added to what it does not read, and although its own reads are held.
+TEST_F(RpcTest, ClientThatNeverReads_IsCutOff) {
+  ServerOptions options;
+  options.connection.messages.stall_timeout = milliseconds(100);
+  start(options);
+  const std::string requests = record([](schema::Peer::Client peer) {
+    std::vector<kj::Promise<std::string>> calls;
+    for (int i = 0; i < 30; ++i) calls.push_back(greet(peer, 1, 8));
+    return calls;
+  });
+  auto deaf = dial();
+  deaf->write(requests.data(), requests.size()).wait(scope());
+  EXPECT_TRUE(eventually([&] { return server_->connections() == 1 && answered_ > 4; }));
+  EXPECT_TRUE(eventually([&] { return server_->connections() == 0; }));
+}
+
+TEST_F(RpcTest, ClientThatReadsSlowly_IsNotCutOff) {
+  ServerOptions options;
+  options.connection.messages.stall_timeout = milliseconds(100);
+  start(options);
+  constexpr int kCalls = 60;
+  const std::string requests = record([](schema::Peer::Client peer) {
+    std::vector<kj::Promise<std::string>> calls;
+    for (int i = 0; i < kCalls; ++i) calls.push_back(greet(peer, 1, 8));
+    return calls;
+  });
+  auto slow = dial();
+  slow->write(requests.data(), requests.size()).wait(scope());
+  std::vector<char> answers(1 << 20);
+  std::size_t received = 0;
+  while (received < std::size_t{kCalls} << 20) {
+    const std::size_t got = slow->tryRead(answers.data(), 1, answers.size()).wait(scope());
+    ASSERT_GT(got, 0u) << "cut off after " << received;
+    received += got;
+    if (received < 20u << 20) let_pass(milliseconds(10));  // several times the timeout in all
+  }
+  EXPECT_EQ(answered_, kCalls);
+}
+
 TEST_F(RpcTest, LargeMessages_Arrive_WhicheverWayTheyAreCut) {
   start();
   auto connection = connect();

@@ -23,7 +23,9 @@ Result<LeaseGrantResult> Leases::grant(schema::LeaseGrant::Reader grant, std::ui
     record.id = choose_id();
   } else if (const auto existing = table_.find(record.id)) {
     if (grant.getNonce() != 0 && grant.getNonce() == existing->nonce) {
-      return LeaseGrantResult{existing->id, existing->ttl};
+      // Asked for again, because the answer was lost: what is acknowledged now lives from now on.
+      const auto ttl = renew(record.id);
+      return LeaseGrantResult{record.id, *ttl};
     }
     return make_error(ErrorCode::kLeaseExists, "there is a lease {} already", record.id);
   }

@@ -47,7 +47,10 @@ TEST(Lease, GrantAgain_SucceedsWithTheSameNonceOnly) {
   const auto again = m.write(grant(5, {.ttl_ms = 200, .nonce = 9}));
   EXPECT_EQ(expect<LeaseGrantResult>(again).ttl, milliseconds(100));
   EXPECT_EQ(error_of(m.write(grant(5, {.nonce = 8}))), ErrorCode::kLeaseExists);
-  EXPECT_EQ(m.observer().take().size(), 1u);
+  EXPECT_EQ(m.observer().take(),
+            (std::vector<std::string>{"lease 5 granted 100", "lease 5 renewed"}));
+  m.apply(expire({{5, 0}}));  // decided before it was acknowledged again
+  EXPECT_EQ(m.state().lease(LeaseId(5))->renewals, 1u);
   m.write(grant(6));
   EXPECT_EQ(error_of(m.write(grant(6))), ErrorCode::kLeaseExists) << "no nonce is like no other";
 }

@@ -393,6 +393,7 @@ Model::Value Model::grant(schema::LeaseGrant::Reader grant) {
     if (grant.getNonce() == 0 || grant.getNonce() != leases_[id].nonce) {
       return failure(ErrorCode::kLeaseExists);
     }
+    ++leases_[id].renewals;
     return LeaseGrantResult{LeaseId(id), milliseconds(leases_[id].ttl_ms)};
   }
   if (id == 0) {

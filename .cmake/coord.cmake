@@ -13,6 +13,12 @@ function(coord_library name)
   endif()
 endfunction()
 
+# coord_unity_options(): what warnings are worth where several sources make one compilation, from here on.
+macro(coord_unity_options)
+  # g++ takes an anonymous namespace for one of a header.
+  add_compile_options($<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+endmacro()
+
 # coord_fast_malloc(TARGET): gives a program an allocator made for many small messages: a tenth to a fifth
 # more of everything in coordd. To be called before its libraries are named: the first malloc is the one.
 # The sanitizers bring their own.

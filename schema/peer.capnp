@@ -31,6 +31,14 @@ interface Forward extends(Api.Kv, Api.Lease) {
   # What only the leader can do, on behalf of another member's client. A member that does not lead
   # refuses (notLeader) instead of passing on, so that no request goes round in circles.
   publishMember @0 (member :Api.MemberInfo) -> (failure :Api.Failure);
+
+  digests @1 () -> (digests :List(StateDigest));
+  # Of the state as this member had it at some places of the log, in order. Any member answers.
+}
+
+struct StateDigest {
+  index @0 :UInt64;
+  digest @1 :UInt64;
 }
 
 struct Message {

@@ -50,7 +50,7 @@ void Applier::apply(std::span<const raft::Entry> entries) {
 void Applier::apply_one(const raft::Entry& entry) {
   const auto first = pending_.begin();
   if (first == pending_.end() || entry.id.index < first->first.first) {
-    state_.apply(entry, nullptr);
+    apply_to_state(entry, nullptr);
     return;
   }
   // Entries come without gaps, and each settles every proposal for its index.
@@ -58,7 +58,7 @@ void Applier::apply_one(const raft::Entry& entry) {
   const auto ours = pending_.find(Place(entry.id.index, entry.id.term));
   const bool wanted = ours != pending_.end() && ours->second.answer->isWaiting();
   CommandResults results;
-  state_.apply(entry, wanted ? &results : nullptr);
+  apply_to_state(entry, wanted ? &results : nullptr);
   if (wanted) ours->second.answer->fulfill(Answer(std::move(results)));
   if (ours != pending_.end()) pending_.erase(ours);
   while (!pending_.empty() && pending_.begin()->first.first == entry.id.index) {
@@ -66,6 +66,11 @@ void Applier::apply_one(const raft::Entry& entry) {
     lost->second.answer->fulfill(Answer(replaced({lost->first.second, lost->first.first})));
     pending_.erase(lost);
   }
+}
+
+void Applier::apply_to_state(const raft::Entry& entry, CommandResults* results) {
+  state_.apply(entry, results);
+  digests_.note(state_.position());
 }
 
 kj::Promise<Result<CommandResults>> Applier::commit(Bytes command, Instant deadline) {

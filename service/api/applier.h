@@ -20,6 +20,7 @@
 
 #include "raft/node/node.h"
 #include "service/api/clock.h"
+#include "service/api/digest_trail.h"
 #include "service/api/sweeper.h"
 #include "service/lease/committer.h"
 #include "service/state/state.h"
@@ -51,6 +52,7 @@ class Applier final : public raft::StateMachine, public Committer {
   void shut_down();
 
   std::size_t pending() const { return pending_.size(); }
+  const DigestTrail& digests() const { return digests_; }
 
  private:
   struct Pending {
@@ -66,10 +68,12 @@ class Applier final : public raft::StateMachine, public Committer {
   using Place = std::pair<Index, Term>;
 
   void apply_one(const raft::Entry& entry);
+  void apply_to_state(const raft::Entry& entry, CommandResults* results);
   void wake_readers();
   bool sweep();
 
   State& state_;
+  DigestTrail digests_;
   Clock clock_;
   raft::Node* node_ = nullptr;
   std::vector<std::function<void()>> hooks_;

@@ -62,6 +62,17 @@ rpc::Task<void> serve_publish(Context& api, PublishCall call) {
   if (!status.ok()) api.fail(status.error(), call.getResults().initFailure());
 }
 
+void serve_digests(const Context& api, DigestsCall call) {
+  const auto digests = api.deps.applier.digests().all();
+  auto list = call.getResults().initDigests(static_cast<unsigned>(digests.size()));
+  unsigned next = 0;
+  for (const auto& [index, digest] : digests) {
+    auto out = list[next++];
+    out.setIndex(index.value());
+    out.setDigest(digest);
+  }
+}
+
 rpc::Task<Status> publish_self(Context& api, MemberRecord record, Instant deadline) {
   capnp::MallocMessageBuilder message;
   auto member = message.initRoot<schema::MemberInfo>();

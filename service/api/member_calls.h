@@ -1,4 +1,5 @@
-// Publishing what a member says of itself: its name and where its clients reach it.
+// What members ask of each other besides passing requests on: publishing what a member says of
+// itself (its name and where its clients reach it), and the digests of their states.
 #pragma once
 
 #include <capnp/capability.h>
@@ -14,6 +15,11 @@ using PublishCall =
     capnp::CallContext<schema::Forward::PublishMemberParams, schema::Forward::PublishMemberResults>;
 
 rpc::Task<void> serve_publish(Context& api, PublishCall call);
+
+using DigestsCall =
+    capnp::CallContext<schema::Forward::DigestsParams, schema::Forward::DigestsResults>;
+
+void serve_digests(const Context& api, DigestsCall call);
 
 // Puts this member's own record into the state, through the leader.
 rpc::Task<Status> publish_self(Context& api, MemberRecord record, Instant deadline);

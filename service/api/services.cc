@@ -90,6 +90,10 @@ class ForwardService final : public schema::Forward::Server {
   kj::Promise<void> publishMember(PublishMemberContext call) override {
     return serve_publish(api_, call);
   }
+  kj::Promise<void> digests(DigestsContext call) override {
+    serve_digests(api_, call);
+    return kj::READY_NOW;
+  }
 
  private:
   Context& api_;

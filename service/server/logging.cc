@@ -64,7 +64,9 @@ void set_up_logging(const ServerConfig& config) {
 }
 
 void die(const Error& error) {
-  spdlog::critical("{}; this process ends now, and can be started again", error.message);
+  spdlog::critical("{}; this process ends now, and {}", error.message,
+                   error.code == ErrorCode::kCorrupt ? "its data must not be used any more"
+                                                     : "can be started again");
   spdlog::default_logger()->flush();
   ::_exit(1);
 }

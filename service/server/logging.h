@@ -9,8 +9,9 @@ namespace coord::service {
 // Sets up what spdlog's free functions write to.
 void set_up_logging(const ServerConfig& config);
 
-// One line and the end of the process, for what cannot be gone on with: a disk that failed. Nothing
-// is destroyed on the way: threads may be in the middle of the very write that failed.
+// One line and the end of the process, for what cannot be gone on with: a disk that failed, or a
+// state that is not the others'. Nothing is destroyed on the way: threads may be in the middle of
+// the very write that failed.
 [[noreturn]] void die(const Error& error);
 
 }  // namespace coord::service

@@ -95,9 +95,9 @@ Member::Member(rpc::Loop& loop, const ServerConfig& config, MemberParts parts)
   lease_source_ = std::make_unique<StateLeaseSource>(*state_);
   leases_ = std::make_unique<LeaseKeeper>(*lease_source_, *applier_, loop_.timer(), wall_ms);
   watch_source_ = std::make_unique<StateWatchSource>(*state_);
-  watches_ =
-      std::make_unique<WatchHub>(*watch_source_, loop_.timer(),
-                                 [this](schema::Header::Builder header) { api_->fill(header); });
+  watches_ = std::make_unique<WatchHub>(
+      *watch_source_, loop_.timer(), [this](schema::Header::Builder header) { api_->fill(header); },
+      WatchOptions{.key_bytes_max = config_.limits.key_bytes_max});
   api_ = std::make_unique<Api>(api_options(), api_dependencies());
   observers_->attach(*api_, *leases_, *watches_);
 
@@ -105,6 +105,11 @@ Member::Member(rpc::Loop& loop, const ServerConfig& config, MemberParts parts)
                                                  transport_options(), transport_handlers());
   links_.attach(transport_.get());
   peers_listening_ = keep_listening(transport_->listen(kj::mv(parts.peers)), "members");
+  digests_ = std::make_unique<DigestWatch>(
+      applier_->digests(), loop_.timer(), others(),
+      [this](MemberId other) { return transport_->service_of(other); },
+      DigestWatch::Handlers{.differs = [](const Error& error) { spdlog::error(error.message); },
+                            .outvoted = [](const Error& error) { die(error); }});
   clients_ = std::make_unique<rpc::Server>(
       loop_.timer(),
       [this](rpc::Server::Peer peer) {
@@ -201,6 +206,15 @@ ApiDependencies Member::api_dependencies() {
             return error;
           },
           .stats = [this] { return stats(); }};
+}
+
+std::vector<MemberId> Member::others() const {
+  std::vector<MemberId> others;
+  for (const auto& [name, address] : config_.initial_cluster) {
+    const MemberId id = config_.member_id(name);
+    if (id != self_) others.push_back(id);
+  }
+  return others;
 }
 
 void Member::receive(raft::Message message) {

@@ -15,6 +15,7 @@
 #include "schema/rpc/loop.h"
 #include "schema/rpc/server.h"
 #include "service/api/api.h"
+#include "service/api/digest_watch.h"
 #include "service/server/alarm.h"
 #include "service/server/config.h"
 #include "service/server/data_directory.h"
@@ -62,6 +63,7 @@ class Member {
   raft::Transport::Handlers transport_handlers();
   ApiOptions api_options() const;
   ApiDependencies api_dependencies();
+  std::vector<MemberId> others() const;
 
   void receive(raft::Message message);
   void end_turn();
@@ -92,6 +94,7 @@ class Member {
   std::unique_ptr<WatchHub> watches_;
   std::unique_ptr<Api> api_;
   std::unique_ptr<raft::Transport> transport_;
+  std::unique_ptr<DigestWatch> digests_;
   std::unique_ptr<rpc::Server> clients_;
   StallWatch stalls_;
   PeerTrouble trouble_;

@@ -64,7 +64,8 @@ KeyRange KeyInterval::range() const {
   return {KeyRange::Kind::kHalfOpen, begin, *end};
 }
 
-Result<KeyIntervals> KeyIntervals::parse(capnp::List<schema::KeyRange>::Reader ranges) {
+Result<KeyIntervals> KeyIntervals::parse(capnp::List<schema::KeyRange>::Reader ranges,
+                                         std::size_t key_bytes_max) {
   if (ranges.size() == 0) return make_error(ErrorCode::kInvalidArgument, "nothing to watch");
   if (ranges.size() > limits::kWatchRangesMax) {
     return make_error(ErrorCode::kInvalidArgument, "a watch of {} ranges, {} are allowed",
@@ -73,6 +74,12 @@ Result<KeyIntervals> KeyIntervals::parse(capnp::List<schema::KeyRange>::Reader r
   std::vector<KeyInterval> intervals;
   intervals.reserve(ranges.size());
   for (const auto range : ranges) {
+    const std::size_t bytes =
+        std::max<std::size_t>(range.getBegin().size(), range.isEnd() ? range.getEnd().size() : 0);
+    if (bytes > key_bytes_max) {
+      return make_error(ErrorCode::kKeyTooLarge, "the key has {} bytes, {} are allowed", bytes,
+                        key_bytes_max);
+    }
     auto interval = parse_one(range);
     if (!interval.ok()) return interval.error();
     intervals.push_back(*std::move(interval));

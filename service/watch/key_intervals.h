@@ -31,7 +31,8 @@ struct KeyInterval {
 class KeyIntervals {
  public:
   // kInvalidArgument (no range, or too many), kEmptyKey, kReversedRange.
-  static Result<KeyIntervals> parse(capnp::List<schema::KeyRange>::Reader ranges);
+  static Result<KeyIntervals> parse(capnp::List<schema::KeyRange>::Reader ranges,
+                                    std::size_t key_bytes_max);
   // Overlapping and touching ones become one; empty ones go.
   explicit KeyIntervals(std::vector<KeyInterval> intervals);
 

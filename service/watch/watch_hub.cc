@@ -224,7 +224,7 @@ void WatchHub::Impl::send_progress() {
 // --- Coming and going ---------------------------------------------------------------------------
 
 Result<WatchSpec> WatchHub::Impl::parse(schema::WatchRequest::Reader request) const {
-  auto keys = KeyIntervals::parse(request.getRanges());
+  auto keys = KeyIntervals::parse(request.getRanges(), options_.key_bytes_max);
   if (!keys.ok()) return keys.error();
   const std::chrono::nanoseconds progress =
       request.getProgressMs() == 0

@@ -36,6 +36,7 @@ struct WatchOptions {
   std::size_t ring_bytes_max = limits::kWatchRingBytesMax;
   std::size_t batch_bytes_max = limits::kWatchBatchBytesMax;
   std::size_t watches_max = limits::kWatchesMax;
+  std::size_t key_bytes_max = limits::kKeyBytesMax;  // no key can be longer: it would wait for ever
 };
 
 class WatchHub {
@@ -50,8 +51,8 @@ class WatchHub {
   WatchHub(const WatchHub&) = delete;
   WatchHub& operator=(const WatchHub&) = delete;
 
-  // As StateObserver::on_changes; to be called for every revision that changed a key, in order, from
-  // the one after that which the source had when the hub was made.
+  // As StateObserver::on_changes; to be called for every revision that changed a key, in order,
+  // from the one after that which the source had when the hub was made.
   void on_changes(Revision revision, std::span<const Change> changes);
 
   // The service to hand out to a client.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <functional>
 #include <memory>
 #include <string>
@@ -35,25 +36,40 @@ CLI::Option* add_duration(CLI::App& command, const std::string& name, millisecon
       ->type_name("DURATION");
 }
 
-template <class Tag>
-CLI::Option* add_number(CLI::App& command, const std::string& name, Strong<Tag>& target,
-                        const std::string& help) {
-  return command
-      .add_option_function<std::uint64_t>(
-          name, [&target](std::uint64_t number) { target = Strong<Tag>(number); }, help)
-      ->type_name("N");
+// CLI11 by itself takes "-1" for the largest number there is, and "" for none.
+std::uint64_t number_of(const std::string& name, const std::string& text, std::uint64_t least) {
+  std::uint64_t number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc() || stop != end || number < least) {
+    throw CLI::ValidationError(
+        name, fmt::format("it has to be a number from {} on, not \"{}\"", least, escape(text)));
+  }
+  return number;
 }
 
-CLI::Option* add_count(CLI::App& command, std::uint64_t& target, const std::string& help) {
+CLI::Option* add_number(CLI::App& command, const std::string& name, std::uint64_t least,
+                        std::function<void(std::uint64_t)> take, const std::string& help) {
   return command
-      .add_option_function<std::uint64_t>(
-          "--count",
-          [&target](std::uint64_t count) {
-            if (count == 0) throw CLI::ValidationError("--count", "it has to be at least 1");
-            target = count;
+      .add_option_function<std::string>(
+          name,
+          [name, least, take = std::move(take)](const std::string& text) {
+            take(number_of(name, text, least));
           },
           help)
       ->type_name("N");
+}
+
+template <class Tag>
+CLI::Option* add_number(CLI::App& command, const std::string& name, Strong<Tag>& target,
+                        const std::string& help) {
+  return add_number(
+      command, name, 1, [&target](std::uint64_t number) { target = Strong<Tag>(number); }, help);
+}
+
+CLI::Option* add_count(CLI::App& command, std::uint64_t& target, const std::string& help) {
+  return add_number(
+      command, "--count", 1, [&target](std::uint64_t count) { target = count; }, help);
 }
 
 // A command whose arguments live as long as the parser, and the function that they go to.
@@ -86,8 +102,11 @@ void add_get(CLI::App& app, Action& action) {
   CLI::App& command = *app.add_subcommand("get", "Read a key, or all keys with a prefix");
   auto arguments = arguments_of<GetArguments>(command, action, get);
   command.add_option("KEY", arguments->key, "The key, or the prefix")->required();
-  command.add_flag("--prefix", arguments->prefix, "Every key that starts with KEY");
-  command.add_option("--limit", arguments->limit, "With --prefix: at most so many keys");
+  auto* prefix = command.add_flag("--prefix", arguments->prefix, "Every key that starts with KEY");
+  add_number(
+      command, "--limit", 1, [arguments](std::uint64_t limit) { arguments->limit = limit; },
+      "With --prefix: at most so many keys")
+      ->needs(prefix);
   add_number(command, "--rev", arguments->revision, "As it was at this revision");
   command.add_flag("--stale", arguments->stale,
                    "Whatever the member that is asked has, even if it is cut off from the others");
@@ -121,8 +140,10 @@ void add_cas(CLI::App& app, Action& action) {
       ->required();
   auto* expectation = command.add_option_group("expectation", "Exactly one is needed");
   expectation->add_option("--expect", arguments->expect_value, "The value that has to be there");
-  expectation->add_option("--expect-rev", arguments->expect_revision,
-                          "The revision of the key's last change");
+  add_number(
+      *expectation, "--expect-rev", 1,
+      [arguments](std::uint64_t revision) { arguments->expect_revision = revision; },
+      "The revision of the key's last change");
   expectation->add_flag("--expect-absent", arguments->expect_absent, "The key has not to exist");
   expectation->require_option(1);
   command.footer(
@@ -142,8 +163,10 @@ void add_watch(CLI::App& app, Action& action) {
   auto arguments = arguments_of<WatchArguments>(command, action, watch);
   command.add_option("KEY", arguments->key, "The key, or the prefix")->required();
   command.add_flag("--prefix", arguments->prefix, "Every key that starts with KEY");
-  add_number(command, "--rev", arguments->revision, "From this revision on; default: from now");
-  command.add_flag("--list", arguments->list, "First what is there, then what changes after that");
+  auto* revision =
+      add_number(command, "--rev", arguments->revision, "From this revision on; default: from now");
+  command.add_flag("--list", arguments->list, "First what is there, then what changes after that")
+      ->excludes(revision);
   add_count(command, arguments->count, "End after so many changes");
   command.footer(
       "Prints a line for each change, in order, none left out and none twice:\n"

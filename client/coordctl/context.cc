@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <string>
+
+#include "client/coordctl/escape.h"
 
 namespace coord::ctl {
 
@@ -17,12 +21,28 @@ void Printer::raw(std::string_view bytes) const {
   std::fflush(stdout);
 }
 
-void Printer::error_line(std::string_view name, std::string_view message, Outcome outcome) const {
+namespace {
+
+// One line of text, whatever a server, a name or a file name has put into it.
+std::string one_line(std::string_view message) {
+  std::string line;
+  while (!message.empty()) {
+    const std::size_t backslash = std::min(message.find('\\'), message.size());
+    line += escape(message.substr(0, backslash));
+    message.remove_prefix(backslash);
+    if (!message.empty()) line += '\\';
+    message.remove_prefix(std::min<std::size_t>(1, message.size()));
+  }
+  return line;
+}
+
+}  // namespace
+
+void Printer::error_line(std::string_view name, std::string_view bytes, Outcome outcome) const {
+  const std::string message = one_line(bytes);
   if (json_) {
-    const Json line = Json::object({{"error", name},
-                                    // What a server or a file name puts into a message is bytes.
-                                    {"message", Json::bytes(message)},
-                                    {"outcome", to_string(outcome)}});
+    const Json line =
+        Json::object({{"error", name}, {"message", message}, {"outcome", to_string(outcome)}});
     fmt::print(stderr, "{}\n", line.text());
     return;
   }
@@ -36,8 +56,9 @@ ExitCode Printer::fail(const Error& error) const {
   return exit_code_of(error);
 }
 
-ExitCode Printer::fail(ExitCode code, std::string_view name, std::string_view message) const {
-  error_line(name, message, Outcome::kNotApplied);
+ExitCode Printer::fail(ExitCode code, std::string_view name, std::string_view message,
+                       Outcome outcome) const {
+  error_line(name, message, outcome);
   return code;
 }
 

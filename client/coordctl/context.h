@@ -34,7 +34,8 @@ class Printer final {
   // An error line, and the exit code that goes with it.
   ExitCode fail(const Error& error) const;
   // The same for what is not an error of the service: `name` stands in the JSON.
-  ExitCode fail(ExitCode code, std::string_view name, std::string_view message) const;
+  ExitCode fail(ExitCode code, std::string_view name, std::string_view message,
+                Outcome outcome = Outcome::kNotApplied) const;
   // False when standard output could not be written, e.g. because the disk is full.
   bool finish() const;
 

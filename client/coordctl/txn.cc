@@ -102,8 +102,10 @@ ExitCode txn(Context& context) {
     print_text(context.out(), *result);
   }
   if (result->succeeded) return ExitCode::kOk;
+  // What the else block has done is done.
   return context.out().fail(ExitCode::kCompareFailed, "compareFailed",
-                            failure_message(*text, *result));
+                            failure_message(*text, *result),
+                            result->results.empty() ? Outcome::kNotApplied : Outcome::kApplied);
 }
 
 }  // namespace coord::ctl

@@ -61,7 +61,11 @@ int main(int argc, char** argv) {
   app.add_option("--think-ms", think_ms, "how long a round takes between reading and writing");
   app.add_option("--ttl-ms", ttl_ms, "how long the lock outlives a worker that died");
   app.add_option("NAME", name, "of this worker")->required();
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
 
   auto parsed = coord::parse_endpoints(endpoints);
   if (!parsed.ok()) {

@@ -78,7 +78,9 @@ rpc::Task<Result<std::shared_ptr<Connection>>> connect(Environment& environment,
     if (!status.ok()) co_return status.error();
     co_return connection;
   } catch (const kj::Exception& exception) {
-    reason = exception.getDescription().cStr();
+    reason = exception.getType() == kj::Exception::Type::UNIMPLEMENTED
+                 ? "what answers there does not serve clients (is it a port for members?)"
+                 : exception.getDescription().cStr();
   }
   co_return make_error(ErrorCode::kUnreachable, "{} cannot be reached: {}", address, reason);
 }

@@ -8,6 +8,10 @@ namespace {
 bool is_endpoint(std::string_view text) {
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos || colon == 0) return false;
+  const std::string_view host = text.substr(0, colon);
+  const bool bracketed = host.starts_with('[') && host.ends_with(']');
+  if (host.find_first_of(" /\t") != std::string_view::npos) return false;
+  if (!bracketed && host.find(':') != std::string_view::npos) return false;
   const std::string_view port = text.substr(colon + 1);
   std::uint16_t number = 0;
   const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);

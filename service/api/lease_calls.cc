@@ -64,7 +64,7 @@ rpc::Task<Status> get_here(Context& api, LeaseGetCall call, Instant deadline) {
   if (!status.ok()) co_return status;
   const LeaseId id(call.getParams().getId());
   const auto lease = api.deps.state.lease(id);
-  if (!lease) co_return make_error(ErrorCode::kLeaseNotFound, "there is no lease {:x}", id.value());
+  if (!lease) co_return make_error(ErrorCode::kLeaseNotFound, "there is no lease {}", id);
   const auto left = remaining(api, *lease);
   if (!left) co_return left.error();
   auto keys = api.deps.state.lease_keys(id);

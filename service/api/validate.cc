@@ -91,7 +91,7 @@ Status Door::check_range(schema::KeyRange::Reader range) const {
 
 Status Door::check_name(std::string_view name, std::string_view what) const {
   if (name.size() > limits_.name_bytes_max) {
-    return make_error(ErrorCode::kInvalidArgument, "the {} has {} bytes, {} are allowed", what,
+    return make_error(ErrorCode::kKeyTooLarge, "the {} has {} bytes, {} are allowed", what,
                       name.size(), limits_.name_bytes_max);
   }
   return ok();

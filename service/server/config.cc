@@ -248,6 +248,8 @@ Result<std::map<std::string, std::string>> parse_cluster(const std::string& text
 ClusterId ServerConfig::cluster_id() const {
   std::string canonical;
   for (const auto& [member, address] : initial_cluster) canonical += member + "=" + address + ",";
+  // Nobody else knows the address of the only member: it may move.
+  if (initial_cluster.size() == 1) canonical = initial_cluster.begin()->first;
   const std::uint64_t id = hash64(canonical);
   return ClusterId(id == 0 ? 1 : id);  // zero means none
 }

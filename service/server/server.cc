@@ -51,12 +51,13 @@ raft::Configuration initial_configuration(const ServerConfig& config) {
 Result<std::unique_ptr<Server>> Server::start(rpc::Loop& loop, const ServerConfig& given) {
   ServerConfig config = given;
   const Identity identity{config.cluster_id(), config.member_id(config.name), config.name};
-  auto data = DataDirectory::open(config.data_dir, identity);
-  if (!data) return data.error();
   auto clients = listen_on(loop, "clients", config.listen_client);
   if (!clients) return clients.error();
   auto peers = listen_on(loop, "members", config.listen_peer);
   if (!peers) return peers.error();
+  // After the ports: a start that fails for one leaves no trace in the directory.
+  auto data = DataDirectory::open(config.data_dir, identity);
+  if (!data) return data.error();
   config.listen_client = with_port(config.listen_client, clients->port);
   config.advertise_client = with_port(config.advertise_client, clients->port);
   config.listen_peer = with_port(config.listen_peer, peers->port);

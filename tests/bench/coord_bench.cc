@@ -162,7 +162,13 @@ void fill(const Options& options) {
   }
 }
 
+void require_cluster(const Options& options) {
+  Client client({.endpoints = options.endpoints, .name = "coord-bench"});
+  if (const auto read = client.get("bench/ready"); !read) fail(read.error());
+}
+
 Measurement measure(const Options& options) {
+  require_cluster(options);
   const bool reads = options.op == "get" || options.op == "get-stale" || options.op == "mixed";
   if (reads) fill(options);
   const Window window = Window::after_warmup(options);

@@ -141,6 +141,9 @@ TEST_F(Coordctl, Txn_TakesTheBranchThatItsConditionsChoose) {
   const RunResult refused = json({"txn"}, text);
   EXPECT_EQ(refused.exit_code, 4);
   EXPECT_EQ(json_field(refused.out, "succeeded"), "false");
+  EXPECT_EQ(json_field(refused.err, "outcome"), "applied") << "there is an else block";
+  EXPECT_EQ(json_field(json({"txn"}, "if\n exists t\nthen\n del t\n").err, "outcome"),
+            "notApplied");
   out({"put", "t", "one"});
   const RunResult done = json({"txn"}, text);
   EXPECT_EQ(done.exit_code, 0) << done.err;
@@ -297,6 +300,20 @@ TEST_F(Coordctl, Limits_AreExitCode8) {
   EXPECT_EQ(ctl({"put", "big", "-"}, std::string((1 << 20) + 1, 'x')).exit_code, 8);
   EXPECT_EQ(ctl({"put", std::string(4097, 'k'), "v"}).exit_code, 8);
   EXPECT_EQ(ctl({"put", "", "v"}).exit_code, 1);
+  EXPECT_EQ(ctl({"watch", std::string(4097, 'k')}).exit_code, 8);
+  EXPECT_EQ(ctl({"lock", std::string(1025, 'n'), "--try", "--", "true"}).exit_code, 8);
+}
+
+TEST_F(Coordctl, Error_IsOneLineOfText_WhateverBytesAreInIt) {
+  const std::string name = "two\nlines\xff";
+  for (const RunResult& result :
+       {ctl({"lock", "--show", name}), ctl({"elect", "--leader", name})}) {
+    EXPECT_EQ(result.exit_code, 3);
+    EXPECT_EQ(lines(result.err).size(), 1u) << result.err;
+  }
+  const RunResult result = json({"txn"}, "then\n " + name + "\n");
+  EXPECT_EQ(lines(result.err).size(), 1u) << result.err;
+  EXPECT_THAT(json_field(result.err, "message"), HasSubstr("line 2"));
 }
 
 TEST(CoordctlAlone, WrongUsage_IsExitCode2_WithAHelpfulLine) {
@@ -319,6 +336,24 @@ TEST(CoordctlAlone, WrongUsage_IsExitCode2_WithAHelpfulLine) {
            {"lock", "n", "--try", "--wait", "1s"},
            {"elect", "n"},
            {"--endpoints", "nonsense", "health"},
+           {"--endpoints", "http://127.0.0.1:4701", "health"},
+           {"--endpoints", "127.0.0.1:4701 127.0.0.1:4702", "health"},
+           {"--endpoints", "::1:4701", "health"},
+           {"get", "k", "--rev", "-1"},
+           {"get", "k", "--rev", "0"},
+           {"get", "k", "--rev", ""},
+           {"get", "k", "--rev", "0x10"},
+           {"get", "k", "--rev", "99999999999999999999"},
+           {"get", "k", "--rev", "two\nlines"},
+           {"get", "k", "--limit", "5"},
+           {"get", "k", "--prefix", "--limit", "-1"},
+           {"put", "k", "v", "--lease", "-1"},
+           {"lease", "ttl", "-1"},
+           {"lease", "revoke", "99999999999999999999"},
+           {"cas", "k", "--set", "v", "--expect-rev", "-1"},
+           {"watch", "k", "--count", "-1"},
+           {"watch", "k", "--count", "0"},
+           {"watch", "k", "--list", "--rev", "5"},
            {"-o", "yaml", "health"},
        }) {
     const RunResult result = ctl(arguments);

@@ -132,6 +132,22 @@ TEST_F(Coordd, OnAPortInUse_SaysSoAndExitsWith1) {
   auto second = arguments({}, "other");
   second[3] = address;
   expect_failure(second, 1, address);
+  // It has left nothing behind that the corrected start would stumble over.
+  second[3] = "127.0.0.1:0";
+  second.insert(second.end(), {"--name", "n2"});
+  Process corrected(second);
+  EXPECT_NE(corrected.until("serving clients").find("serving clients"), std::string::npos);
+}
+
+TEST_F(Coordd, AloneInItsCluster_MayMoveToOtherPorts) {
+  for (const char* peer : {"127.0.0.1:0", "127.0.0.2:0"}) {
+    auto moved = arguments();
+    moved[5] = peer;
+    Process process(moved);
+    EXPECT_NE(process.until("serving clients").find("serving clients"), std::string::npos) << peer;
+    process.signal(SIGTERM);
+    EXPECT_EQ(process.exit_code(), 0);
+  }
 }
 
 TEST_F(Coordd, OnADataDirectoryInUse_SaysSoAndExitsWith1) {

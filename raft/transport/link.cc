@@ -13,8 +13,8 @@ namespace coord::raft {
 
 namespace {
 
-// News of the commit index waits that long for something that it can travel with: in a row of writes
-// the next append has it too.
+// News of the commit index waits that long for something that it can travel with: in a row of
+// writes the next append has it too.
 constexpr kj::Duration kNewsDelay = 1 * kj::MILLISECONDS;
 
 kj::Duration to_kj(Duration duration) {
@@ -76,7 +76,7 @@ rpc::Task<void> Link::connect_once() {
       timeout, network_.parseAddress(kj::StringPtr(address_.c_str(), address_.size())));
   auto stream = co_await timer_.timeoutAfter(timeout, address->connect());
   auto connection = rpc::Connection::client(kj::mv(stream), timer_, connection_options(options_));
-  up(co_await timer_.timeoutAfter(timeout, greet(*connection).promise()));
+  up(*connection, co_await timer_.timeoutAfter(timeout, greet(*connection).promise()));
 
   bool closed_by_peer = false;
   {
@@ -116,13 +116,15 @@ rpc::Task<void> Link::until_silent() {
   }
 }
 
-void Link::up(schema::PeerSession::Client session) {
+void Link::up(rpc::Connection& connection, schema::PeerSession::Client session) {
   failures_ = 0;
+  connection_ = &connection;
   service_ = session.serviceRequest().send().getService();
   session_ = kj::mv(session);
 }
 
 void Link::down() {
+  connection_ = nullptr;
   session_ = nullptr;
   service_ = nullptr;
   calls_under_way_ = kj::heap<kj::TaskSet>(static_cast<kj::TaskSet::ErrorHandler&>(*this));
@@ -169,6 +171,8 @@ void Link::send_now() {
       deliver(*session, std::span(messages).subspan(begin, end - begin), bytes);
       begin = end;
     }
+    // The peer can begin while the next one's messages are encoded.
+    connection_->flush();
   } else {
     report_loss();
   }

@@ -47,7 +47,7 @@ class Link final : private kj::TaskSet::ErrorHandler {
   kj::Duration next_pause();
 
   void send_now();
-  void up(schema::PeerSession::Client session);
+  void up(rpc::Connection& connection, schema::PeerSession::Client session);
   void down();
   // One call.
   void deliver(schema::PeerSession::Client& session, std::span<const Message> messages,
@@ -70,7 +70,8 @@ class Link final : private kj::TaskSet::ErrorHandler {
   std::vector<Message> gathered_;
   std::vector<Message> replies_;
   kj::Promise<void> news_due_ = nullptr;
-  bool news_waits_ = false;  // for news_due_; then gathered_ holds nothing else
+  bool news_waits_ = false;                // for news_due_; then gathered_ holds nothing else
+  rpc::Connection* connection_ = nullptr;  // while there is a session
   kj::Maybe<schema::PeerSession::Client> session_;
   kj::Maybe<capnp::Capability::Client> service_;
   std::size_t calls_ = 0;  // sent and not answered

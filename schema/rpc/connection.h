@@ -42,6 +42,9 @@ class Connection {
   // side, or broken by what it sent. May be asked for more than once.
   kj::Promise<void> on_disconnect() { return network_.on_disconnect(); }
 
+  // Sends at once what was called so far, instead of at the end of this turn.
+  void flush() { messages_.flush(); }
+
   // See MessageStreamOptions::unadmitted_bytes_max.
   void admit() { messages_.admit(); }
 

@@ -159,6 +159,10 @@ void MessageStream::write(Segments message) {
   }
 }
 
+void MessageStream::flush() {
+  if (ours_ != nullptr) ours_->flush_now();
+}
+
 void MessageStream::write_to_other(Segments message) {
   ++other_writes_;
   auto words = capnp::messageToFlatArray(message);

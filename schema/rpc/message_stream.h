@@ -51,6 +51,8 @@ class MessageStream : private kj::TaskSet::ErrorHandler {
   kj::Promise<Received> receive(const capnp::ReaderOptions& options);
   // Takes the message over. If it cannot be sent any more, reading breaks too.
   void write(Segments message);
+  // What was written leaves now, and not with the rest of this turn.
+  void flush();
   // No message follows. Resolves when what was written has left, but for what the stream buffers.
   kj::Promise<void> end();
 

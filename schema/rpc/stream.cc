@@ -255,6 +255,10 @@ void Stream::flush_turn() {
   if (!waiting_writable_) flush();
 }
 
+void Stream::flush_now() {
+  if (!waiting_writable_ && !out_.empty()) flush();
+}
+
 void Stream::flush() {
   send_some();
   if (out_.size() <= limits::kStreamWriteBufferMax) release_writers();

@@ -50,6 +50,8 @@ class Stream final : public kj::AsyncIoStream {
   // not urgent leaves with the next that is, or a few milliseconds later.
   kj::Maybe<kj::Exception> post(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces,
                                 bool urgent);
+  // Sends what is queued now, and not at the end of the turn.
+  void flush_now();
   // Resolves when no more than kStreamWriteBufferMax waits to be sent; fails when writing has.
   kj::Promise<void> drained();
   // What was written and not sent is dropped, a read or write that waits fails with `why`, and so

@@ -123,14 +123,14 @@ class Node::Impl {
   }
 
   void carry_out(Output output) {
-    // The disk first: it takes longest, and works while the messages leave.
+    // A follower's way is longer than that to our own disk, and may be gone first (Raft §10.2.1).
+    hold(std::move(output.held));
+    send(std::move(output.send));
     if (output.durable) {
       ++counters_.log_batches;
       counters_.log_entries += output.durable->append.size();
       dependencies_.log.submit(std::move(*output.durable));
     }
-    hold(std::move(output.held));
-    send(std::move(output.send));
     for (Load& load : output.loads) {
       ++counters_.log_loads;
       dependencies_.log.load(load);

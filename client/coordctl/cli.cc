@@ -64,7 +64,7 @@ template <class Tag>
 CLI::Option* add_number(CLI::App& command, const std::string& name, Strong<Tag>& target,
                         const std::string& help) {
   return add_number(
-      command, name, 1, [&target](std::uint64_t number) { target = Strong<Tag>(number); }, help);
+      command, name, 0, [&target](std::uint64_t number) { target = Strong<Tag>(number); }, help);
 }
 
 CLI::Option* add_count(CLI::App& command, std::uint64_t& target, const std::string& help) {
@@ -102,11 +102,10 @@ void add_get(CLI::App& app, Action& action) {
   CLI::App& command = *app.add_subcommand("get", "Read a key, or all keys with a prefix");
   auto arguments = arguments_of<GetArguments>(command, action, get);
   command.add_option("KEY", arguments->key, "The key, or the prefix")->required();
-  auto* prefix = command.add_flag("--prefix", arguments->prefix, "Every key that starts with KEY");
+  command.add_flag("--prefix", arguments->prefix, "Every key that starts with KEY");
   add_number(
-      command, "--limit", 1, [arguments](std::uint64_t limit) { arguments->limit = limit; },
-      "With --prefix: at most so many keys")
-      ->needs(prefix);
+      command, "--limit", 0, [arguments](std::uint64_t limit) { arguments->limit = limit; },
+      "With --prefix: at most so many keys");
   add_number(command, "--rev", arguments->revision, "As it was at this revision");
   command.add_flag("--stale", arguments->stale,
                    "Whatever the member that is asked has, even if it is cut off from the others");
@@ -141,7 +140,7 @@ void add_cas(CLI::App& app, Action& action) {
   auto* expectation = command.add_option_group("expectation", "Exactly one is needed");
   expectation->add_option("--expect", arguments->expect_value, "The value that has to be there");
   add_number(
-      *expectation, "--expect-rev", 1,
+      *expectation, "--expect-rev", 0,
       [arguments](std::uint64_t revision) { arguments->expect_revision = revision; },
       "The revision of the key's last change");
   expectation->add_flag("--expect-absent", arguments->expect_absent, "The key has not to exist");
@@ -163,10 +162,9 @@ void add_watch(CLI::App& app, Action& action) {
   auto arguments = arguments_of<WatchArguments>(command, action, watch);
   command.add_option("KEY", arguments->key, "The key, or the prefix")->required();
   command.add_flag("--prefix", arguments->prefix, "Every key that starts with KEY");
-  auto* revision =
-      add_number(command, "--rev", arguments->revision, "From this revision on; default: from now");
-  command.add_flag("--list", arguments->list, "First what is there, then what changes after that")
-      ->excludes(revision);
+  add_number(command, "--rev", arguments->revision, "From this revision on; default: from now");
+  command.add_flag("--list", arguments->list,
+                   "First what is there (with --rev, as of then), then what changes after that");
   add_count(command, arguments->count, "End after so many changes");
   command.footer(
       "Prints a line for each change, in order, none left out and none twice:\n"

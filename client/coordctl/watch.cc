@@ -37,6 +37,18 @@ void print_event(const Printer& out, const WatchEvent& event) {
   }
 }
 
+// What there was as of a revision; the watch that follows begins after it.
+Result<Revision> list_at(Context& context, const KeyRange& range, Revision revision) {
+  RangeOptions options{.revision = revision};
+  while (true) {
+    auto page = context.client().range(range, options);
+    if (!page) return page.error();
+    for (const KeyValue& record : page->items) print_listed(context.out(), record);
+    if (!page->more) return revision.next();
+    options.cursor = std::move(page->cursor);
+  }
+}
+
 }  // namespace
 
 ExitCode watch(Context& context, const WatchArguments& arguments) {
@@ -44,9 +56,15 @@ ExitCode watch(Context& context, const WatchArguments& arguments) {
   if (const Result<MembersResult> members = context.client().members(); !members) {
     return context.out().fail(members.error());
   }
-  Watcher watcher = context.client().watch(
-      arguments.prefix ? KeyRange::prefix(arguments.key) : KeyRange::key(arguments.key),
-      {.from = arguments.revision, .list = arguments.list});
+  const KeyRange range =
+      arguments.prefix ? KeyRange::prefix(arguments.key) : KeyRange::key(arguments.key);
+  WatchOptions options{.from = arguments.revision, .list = arguments.list};
+  if (arguments.list && !arguments.revision.is_zero()) {
+    const Result<Revision> after = list_at(context, range, arguments.revision);
+    if (!after) return context.out().fail(after.error());
+    options = {.from = *after};
+  }
+  Watcher watcher = context.client().watch(range, std::move(options));
   std::vector<KeyValue> list;
   std::uint64_t seen = 0;
   while (true) {

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <charconv>
 #include <functional>
 #include <memory>
 #include <string>
@@ -13,6 +12,7 @@
 #include "client/coordctl/commands.h"
 #include "client/coordctl/duration.h"
 #include "client/coordctl/escape.h"
+#include "client/coordctl/number.h"
 #include "client/coordctl/txn_text.h"
 
 namespace coord::ctl {
@@ -38,14 +38,10 @@ CLI::Option* add_duration(CLI::App& command, const std::string& name, millisecon
 
 // CLI11 by itself takes "-1" for the largest number there is, and "" for none.
 std::uint64_t number_of(const std::string& name, const std::string& text, std::uint64_t least) {
-  std::uint64_t number = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, number);
-  if (error != std::errc() || stop != end || number < least) {
-    throw CLI::ValidationError(
-        name, fmt::format("it has to be a number from {} on, not \"{}\"", least, escape(text)));
-  }
-  return number;
+  const auto number = parse_number<std::uint64_t>(text);
+  if (number && *number >= least) return *number;
+  throw CLI::ValidationError(
+      name, fmt::format("it has to be a number from {} on, not \"{}\"", least, escape(text)));
 }
 
 CLI::Option* add_number(CLI::App& command, const std::string& name, std::uint64_t least,

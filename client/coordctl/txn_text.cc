@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 
 #include "client/coordctl/escape.h"
+#include "client/coordctl/number.h"
 
 namespace coord::ctl {
 
@@ -105,14 +105,9 @@ Result<Words> split(std::string_view line) {
 }
 
 template <class Number>
-Result<Number> parse_number(const Word& word) {
-  Number number{};
-  const char* end = word.text.data() + word.text.size();
-  const auto [stop, error] = std::from_chars(word.text.data(), end, number);
-  if (error != std::errc() || stop != end) {
-    return wrong(fmt::format("'{}' is not a number", word.text));
-  }
-  return number;
+Result<Number> number_in(const Word& word) {
+  if (const auto number = parse_number<Number>(word.text)) return *number;
+  return wrong(fmt::format("'{}' is not a number", word.text));
 }
 
 Result<Compare::Operator> parse_operator(const Word& word) {
@@ -156,7 +151,7 @@ Result<Compare> parse_condition(const Words& words) {
   if (!op) return op.error();
   const std::string& key = words[1].text;
   if (subject.is("value")) return Compare{key, *op, Compare::Value{words[3].text}};
-  const Result<std::uint64_t> number = parse_number<std::uint64_t>(words[3]);
+  const Result<std::uint64_t> number = number_in<std::uint64_t>(words[3]);
   if (!number) return number.error();
   if (subject.is("version")) return Compare{key, *op, Compare::Version{*number}};
   if (subject.is("create")) return Compare{key, *op, Compare::CreateRevision{Revision(*number)}};
@@ -172,7 +167,7 @@ Result<std::uint64_t> parse_suffix(const Words& words, std::size_t plain, std::s
   if (words.size() != plain + 2 || !words[plain].is(keyword)) {
     return wrong(fmt::format("it should read: {}", form));
   }
-  return parse_number<std::uint64_t>(words[plain + 1]);
+  return number_in<std::uint64_t>(words[plain + 1]);
 }
 
 Result<TxnOperation> parse_put(const Words& words) {
@@ -197,7 +192,7 @@ Result<TxnOperation> parse_range(const Words& words) {
 Result<TxnOperation> parse_increment(const Words& words) {
   if (words.size() != 2 && words.size() != 3) return wrong("it should read: increment KEY [BY]");
   if (words.size() == 2) return txn::increment(words[1].text);
-  const Result<std::int64_t> by = parse_number<std::int64_t>(words[2]);
+  const Result<std::int64_t> by = number_in<std::int64_t>(words[2]);
   if (!by) return by.error();
   return txn::increment(words[1].text, *by);
 }

@@ -45,11 +45,7 @@ int main(int argc, char** argv) {
   app.add_option("--election", election, "what the instances compete for");
   app.add_option("--ttl-ms", ttl_ms, "how long the leadership outlives a leader that died");
   app.add_option("NAME", name, "of this instance")->required();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
+  if (const auto exit = coord::example::parse(app, argc, argv)) return *exit;
 
   auto parsed = coord::parse_endpoints(endpoints);
   if (!parsed.ok()) {

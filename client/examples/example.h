@@ -4,14 +4,27 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <CLI/CLI.hpp>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <thread>
 
 #include "coord/client.h"
 
 namespace coord::example {
+
+// Nothing, or the exit code to end with: help was asked for (0), or the command line makes no sense
+// (2); it has been printed then.
+inline std::optional<int> parse(CLI::App& app, int argc, char** argv) {
+  try {
+    app.parse(argc, argv);
+    return std::nullopt;
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+}
 
 // Requests stop when the process is asked to end. Make it before any other thread, so that these
 // signals are taken here and nowhere else.

@@ -61,11 +61,7 @@ int main(int argc, char** argv) {
   app.add_option("--think-ms", think_ms, "how long a round takes between reading and writing");
   app.add_option("--ttl-ms", ttl_ms, "how long the lock outlives a worker that died");
   app.add_option("NAME", name, "of this worker")->required();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
+  if (const auto exit = coord::example::parse(app, argc, argv)) return *exit;
 
   auto parsed = coord::parse_endpoints(endpoints);
   if (!parsed.ok()) {

@@ -214,9 +214,8 @@ class SocketNetwork final : public kj::Network {
     auto where = parse_host_and_port(std::string_view(text.begin(), text.size()),
                                      static_cast<std::uint16_t>(port_hint));
     if (!where.ok()) return failure(kj::Exception::Type::FAILED, where.error().message);
-    if (auto address = numeric_address(*where)) {
-      return kj::Own<kj::NetworkAddress>(
-          kj::heap<Address>(loop_, filter_, std::vector<SocketAddress>{*address}));
+    if (auto known = known_addresses(*where); !known.empty()) {
+      return kj::Own<kj::NetworkAddress>(kj::heap<Address>(loop_, filter_, std::move(known)));
     }
     return kj::newAdaptedPromise<Resolving::Addresses, Resolving>(loop_, *where)
         .then([&loop = loop_, filter = filter_](Resolving::Addresses addresses) mutable {
@@ -242,7 +241,7 @@ class SocketNetwork final : public kj::Network {
 
 // At start-up, before there is anything that a slow resolver could hold up.
 Result<SocketAddress> resolve_now(const HostAndPort& where, const std::string& text) {
-  if (auto numeric = numeric_address(where)) return *numeric;
+  if (const auto known = known_addresses(where); !known.empty()) return known.front();
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE;

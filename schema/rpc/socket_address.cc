@@ -128,4 +128,10 @@ std::optional<SocketAddress> numeric_address(const HostAndPort& where) {
   return std::nullopt;
 }
 
+std::vector<SocketAddress> known_addresses(const HostAndPort& where) {
+  if (const auto numeric = numeric_address(where)) return {*numeric};
+  if (where.host != "localhost") return {};
+  return {ipv4(in_addr{htonl(INADDR_LOOPBACK)}, where.port), ipv6(in6addr_loopback, where.port)};
+}
+
 }  // namespace coord::rpc

@@ -40,4 +40,8 @@ Result<HostAndPort> parse_host_and_port(std::string_view text,
 // IPv4 as well, or the IPv4 one where the machine has no IPv6).
 std::optional<SocketAddress> numeric_address(const HostAndPort& where);
 
+// The addresses that need no resolver: the numeric one, or those of "localhost", which is this
+// machine whatever a resolver would say (RFC 6761, section 6.3). Empty: somebody has to be asked.
+std::vector<SocketAddress> known_addresses(const HostAndPort& where);
+
 }  // namespace coord::rpc

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <csignal>
 #include <mutex>
 #include <optional>
@@ -47,18 +48,15 @@ class Load {
 
   // Waits for the acknowledgement of a put that was started after `moment`.
   std::optional<Clock::time_point> acknowledged_after(Clock::time_point moment) {
-    {
-      const std::lock_guard lock(mutex_);
-      moment_ = moment;
-      first_.reset();
-    }
+    std::unique_lock lock(mutex_);
+    moment_ = moment;
+    first_.reset();
     const auto deadline = Clock::now() + std::chrono::seconds(30);
-    while (Clock::now() < deadline && !interrupted) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-      const std::lock_guard lock(mutex_);
-      if (first_) return first_;
+    // In pieces, because a signal can tell nobody here.
+    while (!first_ && Clock::now() < deadline && !interrupted) {
+      acknowledged_.wait_for(lock, std::chrono::milliseconds(100));
     }
-    return std::nullopt;
+    return first_;
   }
 
  private:
@@ -83,10 +81,13 @@ class Load {
 
   void note(Clock::time_point started, Clock::time_point acknowledged) {
     const std::lock_guard lock(mutex_);
-    if (moment_ && started > *moment_ && !first_) first_ = acknowledged;
+    if (!moment_ || started <= *moment_ || first_) return;
+    first_ = acknowledged;
+    acknowledged_.notify_one();
   }
 
   std::mutex mutex_;
+  std::condition_variable acknowledged_;
   std::optional<Clock::time_point> moment_;
   std::optional<Clock::time_point> first_;
   std::atomic<int> outstanding_ = 0;
@@ -165,7 +166,8 @@ std::vector<double> measure(const Options& options) {
   std::vector<double> times_ms;
   while (static_cast<int>(times_ms.size()) < options.kills && !interrupted) {
     wait_for_settled_leader(observer, cluster);
-    // At another point of the heartbeats' rhythm each time.
+    // A kill at a random point of the heartbeats' rhythm: not a wait for something, but the thing
+    // that is varied.
     std::this_thread::sleep_for(std::chrono::milliseconds(300 + prng.below(200)));
     const std::optional<int> leader = observer.settled_leader();
     if (!leader) continue;

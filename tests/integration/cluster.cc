@@ -38,7 +38,7 @@ int Cluster::peer_port(int member) const {
 }
 
 std::string Cluster::data_directory(int member) const {
-  return directory_.path() + "/" + name(member);
+  return directory_.path() / name(member);
 }
 
 void Cluster::start(int member) {
@@ -61,7 +61,7 @@ void Cluster::start(int member) {
                                         initial};
   arguments.insert(arguments.end(), options_.extra_flags.begin(), options_.extra_flags.end());
   members_[member].process =
-      Process(arguments, {.output_file = directory_.path() + "/" + name(member) + ".log"});
+      Process(arguments, {.output_file = directory_.path() / (name(member) + ".log")});
 }
 
 void Cluster::start_all() {
@@ -130,7 +130,7 @@ void Cluster::wait_until_serving() {
 }
 
 std::string Cluster::log(int member) const {
-  std::ifstream file(directory_.path() + "/" + name(member) + ".log");
+  std::ifstream file(directory_.path() / (name(member) + ".log"));
   std::ostringstream text;
   text << file.rdbuf();
   return text.str();

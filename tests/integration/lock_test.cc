@@ -21,11 +21,11 @@ class Locks : public testing::Test {
   Process ctl_in_background(std::vector<std::string> arguments, const std::string& output) {
     arguments.insert(arguments.begin(), program("coordctl"));
     return Process(arguments, {.environment = {{"COORDCTL_ENDPOINTS", cluster_.endpoints()}},
-                               .output_file = directory_.path() + "/" + output});
+                               .output_file = directory_.path() / output});
   }
 
   std::string output(const std::string& name) const {
-    std::ifstream file(directory_.path() + "/" + name);
+    std::ifstream file(directory_.path() / name);
     std::ostringstream text;
     text << file.rdbuf();
     return text.str();
@@ -86,7 +86,7 @@ TEST_F(Locks, RaftLeaderKilled_HolderKeepsItsLock) {
 TEST_F(Locks, ManyWorkersUnderLeaderKills_NeverTwoAtATimeAndTokensGrow) {
   // Each worker writes a line when it enters and one when it leaves; appends to one file are in
   // order, whoever makes them.
-  const std::string journal = directory_.path() + "/journal";
+  const std::string journal = directory_.path() / "journal";
   const std::string script =
       "echo enter $COORD_LOCK_TOKEN >> " + journal + "; echo leave $COORD_LOCK_TOKEN >> " + journal;
   std::vector<Process> workers;
@@ -100,7 +100,7 @@ TEST_F(Locks, ManyWorkersUnderLeaderKills_NeverTwoAtATimeAndTokensGrow) {
     workers.emplace_back(
         std::vector<std::string>{"/bin/sh", "-c", loop},
         ProcessOptions{.environment = {{"COORDCTL_ENDPOINTS", cluster_.endpoints()}},
-                       .output_file = directory_.path() + "/workers"});
+                       .output_file = directory_.path() / "workers"});
   }
   for (int kills = 0; kills < 3; ++kills) {
     const int leader = cluster_.leader();

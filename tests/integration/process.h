@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/temporary_directory.h"
+
 namespace coord::test {
 
 using Milliseconds = std::chrono::milliseconds;
@@ -59,19 +61,6 @@ std::string program(const std::string& name);
 
 // Polls until the condition holds; false if it did not within the time.
 bool eventually(const std::function<bool()>& condition, Milliseconds timeout = Milliseconds(10000));
-
-// A directory that is removed with all it holds.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory();
-  ~TemporaryDirectory();
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 // A loopback port that nobody listens on, below the range that outgoing connections take theirs
 // from; no two calls in one process give the same.

@@ -40,7 +40,7 @@ class Coordctl : public ::testing::Test {
         std::move(arguments),
         {.environment = {{"COORDCTL_ENDPOINTS", cluster_.endpoints()}}, .output_file = path(name)});
   }
-  std::string path(const std::string& name) const { return directory_.path() + "/" + name; }
+  std::string path(const std::string& name) const { return directory_.path() / name; }
   std::string printed(const std::string& name) const {
     std::ifstream file(path(name));
     std::ostringstream text;

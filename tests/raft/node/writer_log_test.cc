@@ -5,7 +5,7 @@
 #include "raft/storage/posix_file_system.h"
 #include "tests/raft/node/fakes.h"
 #include "tests/raft/storage/posted_loop.h"
-#include "tests/raft/storage/temporary_directory.h"
+#include "tests/temporary_directory.h"
 
 namespace coord::raft::testing {
 namespace {
@@ -61,7 +61,7 @@ class WriterLogTest : public ::testing::Test {
     return true;
   }
 
-  const TemporaryDirectory directory_;
+  const test::TemporaryDirectory directory_;
   PosixFileSystem files_;
   PostedLoop loop_;
   Journal journal_;

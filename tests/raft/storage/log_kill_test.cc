@@ -10,7 +10,7 @@
 
 #include "raft/storage/posix_file_system.h"
 #include "tests/raft/storage/log_fixture.h"
-#include "tests/raft/storage/temporary_directory.h"
+#include "tests/temporary_directory.h"
 
 namespace coord::raft::testing {
 namespace {
@@ -41,7 +41,7 @@ std::size_t bytes_of(std::uint64_t index) {
 }
 
 TEST(LogKill, KilledAgainAndAgain_LosesNothingThatItWasToldIsDurable) {
-  const TemporaryDirectory directory;
+  const test::TemporaryDirectory directory;
   LogOptions options = small_segments(directory.path() / "log", 128 * limits::kKiB);
   options.prepare_in_background = true;
   Prng prng(7);
@@ -53,7 +53,8 @@ TEST(LogKill, KilledAgainAndAgain_LosesNothingThatItWasToldIsDurable) {
     ASSERT_GE(child, 0);
     if (child == 0) write_for_ever(options, pipe[1]);
     ::close(pipe[1]);
-    // Not before it has done something, and then at any moment.
+    // Not before it has done something, and then at a random moment: not a wait for something, but
+    // the thing that is varied.
     std::uint64_t index = 0;
     for (std::uint64_t n = prng.below(100) + 1; n > 0; --n) {
       ASSERT_EQ(::read(pipe[0], &index, sizeof(index)), ssize_t{sizeof(index)});

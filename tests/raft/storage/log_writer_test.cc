@@ -10,7 +10,7 @@
 #include "raft/storage/posix_file_system.h"
 #include "tests/raft/storage/log_fixture.h"
 #include "tests/raft/storage/posted_loop.h"
-#include "tests/raft/storage/temporary_directory.h"
+#include "tests/temporary_directory.h"
 
 namespace coord::raft::testing {
 namespace {
@@ -145,7 +145,8 @@ TEST_F(LogWriterTest, Destruction_FinishesTheWriteUnderWay_AndCallsNobodyAfterwa
   start();
   writer_->submit(batch(1));
   gate_.await_begun(1);
-  // Most likely after the destructor has begun to wait; the outcome is the same if not.
+  // Nobody can tell when a destructor has begun to wait. So the write ends a moment later; were
+  // that too early, the test would pass as well, and try less.
   const std::jthread disk([this] {
     std::this_thread::sleep_for(milliseconds(20));
     gate_.allow(1);
@@ -158,7 +159,7 @@ TEST_F(LogWriterTest, Destruction_FinishesTheWriteUnderWay_AndCallsNobodyAfterwa
 }
 
 TEST_F(LogWriterTest, RealFiles_TakeEverything_ThroughManySegments) {
-  const TemporaryDirectory directory;
+  const test::TemporaryDirectory directory;
   PosixFileSystem files;
   LogOptions options = small_segments(directory.path() / "log", 256 * limits::kKiB);
   options.prepare_in_background = true;

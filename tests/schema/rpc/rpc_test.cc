@@ -87,6 +87,13 @@ class RpcTest : public testing::Test {
     recorded.resize(pipe.ends[1]->tryRead(recorded.data(), 100, recorded.size()).wait(scope()));
     return recorded;
   }
+  std::string requests_for_megabytes(int count) {
+    return record([count](schema::Peer::Client peer) {
+      std::vector<kj::Promise<std::string>> calls;
+      for (int i = 0; i < count; ++i) calls.push_back(greet(peer, 1, 8));
+      return calls;
+    });
+  }
   std::string greet_now(Connection& connection, std::uint64_t cluster) {
     return greet(connection.bootstrap().castAs<schema::Peer>(), cluster).wait(scope());
   }
@@ -218,11 +225,7 @@ TEST_F(RpcTest, MessageAnnouncedTooLarge_EndsTheConnection_WithoutAllocating) {
 
 TEST_F(RpcTest, ClientThatReadsNoAnswers_StopsBeingRead_UntilItDoes) {
   start();
-  const std::string requests = record([](schema::Peer::Client peer) {
-    std::vector<kj::Promise<std::string>> calls;
-    for (int i = 0; i < 100; ++i) calls.push_back(greet(peer, 1, 8));
-    return calls;
-  });
+  const std::string requests = requests_for_megabytes(100);
   auto deaf = dial();
   deaf->write(requests.data(), requests.size()).wait(scope());
   let_pass(milliseconds(100));
@@ -244,11 +247,7 @@ TEST_F(RpcTest, ClientThatNeverReads_IsCutOff) {
   ServerOptions options;
   options.connection.messages.stall_timeout = milliseconds(100);
   start(options);
-  const std::string requests = record([](schema::Peer::Client peer) {
-    std::vector<kj::Promise<std::string>> calls;
-    for (int i = 0; i < 30; ++i) calls.push_back(greet(peer, 1, 8));
-    return calls;
-  });
+  const std::string requests = requests_for_megabytes(30);
   auto deaf = dial();
   deaf->write(requests.data(), requests.size()).wait(scope());
   EXPECT_TRUE(eventually([&] { return server_->connections() == 1 && answered_ > 4; }));
@@ -260,11 +259,7 @@ TEST_F(RpcTest, ClientThatReadsSlowly_IsNotCutOff) {
   options.connection.messages.stall_timeout = milliseconds(100);
   start(options);
   constexpr int kCalls = 60;
-  const std::string requests = record([](schema::Peer::Client peer) {
-    std::vector<kj::Promise<std::string>> calls;
-    for (int i = 0; i < kCalls; ++i) calls.push_back(greet(peer, 1, 8));
-    return calls;
-  });
+  const std::string requests = requests_for_megabytes(kCalls);
   auto slow = dial();
   slow->write(requests.data(), requests.size()).wait(scope());
   std::vector<char> answers(1 << 20);

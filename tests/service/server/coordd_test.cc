@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/temporary_directory.h"
+
 extern char** environ;
 
 namespace coord::service {
@@ -87,12 +89,6 @@ class Process {
 
 class Coordd : public testing::Test {
  protected:
-  Coordd() {
-    std::string pattern = testing::TempDir() + "coordd-test-XXXXXX";
-    directory_ = ::mkdtemp(pattern.data());
-  }
-  ~Coordd() override { fs::remove_all(directory_); }
-
   std::vector<std::string> arguments(std::vector<std::string> more = {},
                                      const std::string& data = "data") const {
     std::vector<std::string> all{"--data-dir",      (directory_ / data).string(),
@@ -112,7 +108,8 @@ class Coordd : public testing::Test {
     EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 1) << said;
   }
 
-  fs::path directory_;
+  const test::TemporaryDirectory temporary_;
+  const fs::path& directory_ = temporary_.path();
 };
 
 // The address behind `what` in the line that says what is served.

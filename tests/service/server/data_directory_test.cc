@@ -6,6 +6,8 @@
 #include <fstream>
 #include <string>
 
+#include "tests/temporary_directory.h"
+
 namespace coord::service {
 namespace {
 
@@ -13,12 +15,6 @@ namespace fs = std::filesystem;
 
 class DataDirectories : public testing::Test {
  protected:
-  DataDirectories() {
-    std::string pattern = testing::TempDir() + "coord-data-test-XXXXXX";
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~DataDirectories() override { fs::remove_all(path_); }
-
   ErrorCode error(const Identity& identity) const {
     const auto opened = DataDirectory::open(path_, identity);
     if (opened.ok()) {
@@ -28,7 +24,8 @@ class DataDirectories : public testing::Test {
     return opened.error().code;
   }
 
-  fs::path path_;
+  const test::TemporaryDirectory directory_;
+  const fs::path& path_ = directory_.path();
   const Identity self_{ClusterId(0xabc), MemberId(2), "n2"};
 };
 

@@ -1,20 +1,22 @@
-// A directory that is gone when the test is.
+// A directory of a test's own, gone when the test is.
 #pragma once
 
-#include <gtest/gtest.h>
 #include <stdlib.h>
 
 #include <filesystem>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 
-namespace coord::raft::testing {
+namespace coord::test {
 
 class TemporaryDirectory {
  public:
   TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "coord-log-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) ADD_FAILURE() << "no temporary directory";
+    // mkdtemp() puts something else in the place of six X's.
+    std::string name =
+        std::filesystem::temp_directory_path() / ("coord-test-" + std::string(6, 'X'));
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make " + name);
     path_ = name;
   }
   ~TemporaryDirectory() {
@@ -30,4 +32,4 @@ class TemporaryDirectory {
   std::filesystem::path path_;
 };
 
-}  // namespace coord::raft::testing
+}  // namespace coord::test

@@ -40,9 +40,13 @@ inline constexpr std::size_t kAppendBytesMax =
     1 * kMiB;  // at least one entry goes, whatever its size
 inline constexpr std::size_t kInflightBytesMax = 16 * kMiB;
 inline constexpr std::size_t kInflightAppendsMax = 256;
+// A piece of a snapshot: small enough not to hold up the messages behind it.
+inline constexpr std::size_t kSnapshotChunkBytes = 256 * kKiB;
 
 // Consensus.
 inline constexpr std::size_t kVotersMax = 31;  // in either half of a joint configuration
+inline constexpr std::size_t kLearnersMax = 31;
+inline constexpr std::size_t kAddressBytesMax = 1 * kKiB;  // HOST:PORT of a member
 // Reads that wait for their index, at one member.
 inline constexpr std::size_t kReadsWaitingMax = 64 * kKiB;
 

@@ -3,8 +3,7 @@
 
 #include <compare>
 #include <cstdint>
-#include <string>
-#include <vector>
+#include <string_view>
 
 #include "raft/base/bytes.h"
 #include "raft/base/types.h"
@@ -42,23 +41,6 @@ struct Entry {
   Bytes payload;  // aligned to 8 bytes and a multiple of 8 long, if it is a Cap'n Proto message
 
   friend bool operator==(const Entry&, const Entry&) = default;
-};
-
-// Who takes part (Raft §4.3). `outgoing` is empty except while a joint configuration is in force;
-// then every decision needs a majority of `voters` and a majority of `outgoing`. Learners receive
-// entries and are counted nowhere. All lists are sorted and hold no duplicates.
-struct Configuration {
-  std::vector<MemberId> voters;
-  std::vector<MemberId> outgoing;
-  std::vector<MemberId> learners;
-
-  bool is_joint() const { return !outgoing.empty(); }
-  bool is_voter(MemberId id) const;
-  bool contains(MemberId id) const;
-  // Every member once, sorted.
-  std::vector<MemberId> members() const;
-
-  friend bool operator==(const Configuration&, const Configuration&) = default;
 };
 
 enum class RoleName : std::uint8_t { kFollower, kPreCandidate, kCandidate, kLeader };

@@ -1,0 +1,41 @@
+// The configurations in the log. The newest one is in force from the moment that it is appended,
+// committed or not (Raft §4.1); should it be truncated, the one before is in force again, so those
+// that a truncation can still bring back are kept. Owned by the core.
+#pragma once
+
+#include <deque>
+#include <optional>
+
+#include "raft/core/configuration.h"
+
+namespace coord::raft {
+
+class Configurations {
+ public:
+  // `base` is in force at `index`, which is committed.
+  Configurations(Index index, Configuration base) { entries_.push_back({index, std::move(base)}); }
+
+  const Configuration& latest() const { return entries_.back().configuration; }
+  // Where the newest one stands in the log (or the base, below which nothing is known).
+  Index latest_index() const { return entries_.back().index; }
+  // The one in force for what is committed up to there; the base for anything before it.
+  const Configuration& as_of(Index index) const;
+
+  void append(Index index, Configuration configuration);
+  // Entries from there on are off the log. True if the newest configuration was among them.
+  bool truncate_from(Index from);
+  // Entries up to there are committed: only the newest configuration among them can come back.
+  void forget_before(Index committed);
+  // The log begins after that index, where that configuration is in force; later ones that are
+  // still in the log stay if `keep_later`.
+  void rebase(Index index, Configuration configuration, bool keep_later);
+
+ private:
+  struct Entry {
+    Index index;
+    Configuration configuration;
+  };
+  std::deque<Entry> entries_;  // in order; never empty
+};
+
+}  // namespace coord::raft

@@ -152,7 +152,8 @@ std::optional<Configuration> decode_configuration(std::span<const std::byte> byt
         id, std::string(reinterpret_cast<const char*>(text.data()), text.size()));
   }
   // One way to write it: what is read and written again is the same.
-  if (in.failed() || !is_sound(configuration) || encode(configuration).view().size() != bytes.size()) {
+  if (in.failed() || !is_sound(configuration) ||
+      encode(configuration).view().size() != bytes.size()) {
     return std::nullopt;
   }
   return configuration;

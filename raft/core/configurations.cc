@@ -1,5 +1,6 @@
 #include "raft/core/configurations.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "raft/base/check.h"
@@ -11,6 +12,12 @@ const Configuration& Configurations::as_of(Index index) const {
     if (entry->index <= index) return entry->configuration;
   }
   return entries_.front().configuration;
+}
+
+bool Configurations::any_between(Index from, Index through) const {
+  return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+    return entry.index > from && entry.index <= through;
+  });
 }
 
 void Configurations::append(Index index, Configuration configuration) {
@@ -32,8 +39,7 @@ void Configurations::forget_before(Index committed) {
 }
 
 void Configurations::rebase(Index index, Configuration configuration, bool keep_later) {
-  std::erase_if(entries_,
-                [&](const Entry& entry) { return !keep_later || entry.index <= index; });
+  std::erase_if(entries_, [&](const Entry& entry) { return !keep_later || entry.index <= index; });
   entries_.push_front({index, std::move(configuration)});
 }
 

@@ -21,6 +21,9 @@ class Configurations {
   // The one in force for what is committed up to there; the base for anything before it.
   const Configuration& as_of(Index index) const;
 
+  // True if one of them stands after `from`, and not after `through`.
+  bool any_between(Index from, Index through) const;
+
   void append(Index index, Configuration configuration);
   // Entries from there on are off the log. True if the newest configuration was among them.
   bool truncate_from(Index from);

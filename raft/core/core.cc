@@ -27,22 +27,30 @@ Core::Impl::Impl(CoreOptions options, Restored restored, Instant now)
       prng_(options.seed),
       now_(now),
       hard_state_(restored.hard_state),
-      configuration_(restored.configuration),
+      configurations_(restored.applied.index, restored.configuration),
+      was_member_(restored.configuration.contains(options.self)),
       log_(restored.applied, restored.entries),
       durability_(log_, hard_state_),
       commit_(restored.applied.index),
       handed_out_(restored.applied.index),
       applied_(restored.applied.index),
       log_first_(restored.first_index),
+      promised_until_(options.lease_reads ? now + options.election_timeout_min : now),
       asked_reads_(limits::kReadsWaitingMax, first_request_name(options, restored, now)) {
   // A batch that was torn by a crash may have left its entries without its hard state. The vote
   // that was lost with it never left this member, so there is none in that term.
   if (hard_state_.term < log_.last().term) set_hard_state(log_.last().term, {});
   CHECK_LE(log_first_, log_.base().index.next());
+  for (const Entry& entry : restored.entries) {
+    if (entry.type != EntryType::kConfiguration) continue;
+    auto configuration = decode_configuration(entry.payload.span());
+    CHECK(configuration.has_value(), "entry {} is no configuration", entry.id);
+    configurations_.append(entry.id.index, std::move(*configuration));
+  }
   Follower follower;
   // Nobody else can lead a cluster of one: there is nobody to wait for.
   follower.deadline =
-      decides_alone(configuration_, options_.self) ? now_ : draw_election_deadline();
+      decides_alone(configuration(), options_.self) ? now_ : draw_election_deadline();
   role_ = follower;
 }
 
@@ -67,6 +75,7 @@ Output Core::Impl::take_output() {
   if (Leader* leader = std::get_if<Leader>(&role_)) {
     start_read_round(*leader);
     feed_peers(*leader);
+    if (leader->voted_out) go_voted_out(*leader);
   } else {
     ask_leader_for_reads();
   }
@@ -79,12 +88,15 @@ Instant Core::Impl::deadline() const {
   struct Visitor {
     const Impl& impl;
     Instant of_voter(Instant deadline) const {
-      return impl.configuration_.is_voter(impl.options_.self) ? deadline : Instant::max();
+      return impl.may_campaign() ? deadline : Instant::max();
     }
     Instant operator()(const Follower& follower) const { return of_voter(follower.deadline); }
     Instant operator()(const PreCandidate& candidate) const { return of_voter(candidate.deadline); }
     Instant operator()(const Candidate& candidate) const { return of_voter(candidate.deadline); }
-    Instant operator()(const Leader& leader) const { return leader.heartbeat_due; }
+    Instant operator()(const Leader& leader) const {
+      return leader.handover ? std::min(leader.heartbeat_due, leader.handover->deadline)
+                             : leader.heartbeat_due;
+    }
   };
   return std::min(std::visit(Visitor{*this}, role_), asked_reads_.deadline());
 }
@@ -92,6 +104,7 @@ Instant Core::Impl::deadline() const {
 void Core::Impl::run_timers() {
   expire_asked_reads();
   if (Leader* leader = std::get_if<Leader>(&role_)) {
+    if (leader->handover && now_ >= leader->handover->deadline) end_handover(*leader);
     if (now_ >= leader->heartbeat_due) leader_tick(*leader);
   } else if (now_ >= deadline()) {
     election_timeout();
@@ -102,6 +115,10 @@ void Core::Impl::on(Propose event) {
   Leader* leader = std::get_if<Leader>(&role_);
   if (leader == nullptr) {
     out_.proposals.push_back({event.id, Refusal::kNotLeader});
+    return;
+  }
+  if (leader->handover) {
+    out_.proposals.push_back({event.id, Refusal::kTransferring});
     return;
   }
   // One entry always fits, however large, or it could never be written.
@@ -130,10 +147,18 @@ void Core::Impl::on(const Applied& event) {
   CHECK_LE(event.through, handed_out_);
   applied_ = std::max(applied_, event.through);
   log_.trim(options_.cached_log_bytes_max, std::min(applied_, durability_.durable()));
+  configurations_.forget_before(applied_);
 }
 
 void Core::Impl::on(const PeerClosed& event) {
   if (Progress* peer = peer_of_leader(event.peer)) peer->pause();
+  if (Leader* leader = std::get_if<Leader>(&role_)) {
+    // It will not take over any more.
+    if (leader->handover && leader->handover->target == event.peer) end_handover(*leader);
+    return;
+  }
+  // Reads under a lease rest on the whole election timeout.
+  if (options_.lease_reads) return;
   Follower* follower = std::get_if<Follower>(&role_);
   if (follower == nullptr) return;
   // Until the candidate that has this member's vote is heard of as leader, it stands for one.
@@ -166,10 +191,13 @@ void Core::Impl::advance_commit(Index index) {
       leader->uncommitted_bytes -= cost_of(log_.at(i));
     }
   }
-  commit_ = index;
+  const Index before = std::exchange(commit_, index);
+  if (configurations_.any_between(before, index)) committed_configuration();
+  if (Leader* leader = std::get_if<Leader>(&role_)) finish_change(*leader);
 }
 
 void Core::Impl::hand_out_committed() {
+  if (installing_) return;
   // Never beyond what is durable here: the state machine may be flushed with its applied index, and
   // the log must still reach there after a crash.
   const Index through = std::min(commit_, durability_.durable());
@@ -216,15 +244,19 @@ CoreStatus Core::Impl::status() const {
                     .applied = applied_,
                     .held_by_all = held_by_all_,
                     .confirmed = confirmed(),
-                    .configuration = configuration_,
+                    .configuration = configuration(),
+                    .configuration_index = configurations_.latest_index(),
+                    .transferring_to = {},
                     .peers = {}};
   if (const Leader* leader = std::get_if<Leader>(&role_)) {
+    if (leader->handover) status.transferring_to = leader->handover->target;
     for (const auto& [id, peer] : leader->peers) {
-      status.peers[id] = {
-          .match = peer.match(),
-          .next = peer.next(),
-          .probing = peer.probing(),
-          .recently_active = now_ - peer.heard_at() < options_.election_timeout_min};
+      status.peers[id] = {.match = peer.match(),
+                          .next = peer.next(),
+                          .probing = peer.probing(),
+                          .recently_active = now_ - peer.heard_at() < options_.election_timeout_min,
+                          .snapshot = peer.in_snapshot(),
+                          .caught_up = peer.caught_up(now_, options_.election_timeout_min)};
     }
   }
   return status;

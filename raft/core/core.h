@@ -37,6 +37,13 @@ struct CoreOptions {
   // Committed, applied and durable entries are kept in memory up to about this much, for followers
   // that are a little behind; older ones are loaded from disk.
   std::size_t cached_log_bytes_max = 64 * limits::kMiB;
+  // Linearizable reads need no round while a majority of followers has promised, by hearing this
+  // leader, not to elect another one for an election timeout (Raft §6.4.1). Rests on clocks: in an
+  // election timeout no member's clock may gain on another's by more than
+  // `clock_drift_percent_max`. Has to be set on every member: one that does not keep the promise
+  // makes reads of others stale.
+  bool lease_reads = false;
+  int clock_drift_percent_max = 10;
   // Of the election timeouts and the names of this member's requests. Has to differ between
   // members, and should differ between one member's starts.
   std::uint64_t seed = 0;
@@ -61,6 +68,8 @@ struct PeerProgress {
   Index next;
   bool probing = false;
   bool recently_active = false;
+  bool snapshot = false;   // is sent a snapshot
+  bool caught_up = false;  // a learner that may be made a voter
 };
 
 // A view for people, metrics and tests; valid until the next step.
@@ -74,9 +83,11 @@ struct CoreStatus {
   Index durable;    // the last entry that is durable here
   Index commit;     // known to be committed; may be ahead of `durable`
   Index applied;
-  Index held_by_all;  // every member's log reaches to here, as the leader last said
-  bool confirmed;     // this is a leader with a committed entry of its term
-  Configuration configuration;
+  Index held_by_all;            // every member's log reaches to here, as the leader last said
+  bool confirmed;               // this is a leader with a committed entry of its term
+  Configuration configuration;  // the newest in the log, which is in force
+  Index configuration_index;    // where it stands
+  MemberId transferring_to;     // of a leader that hands over; zero: it does not
   std::map<MemberId, PeerProgress> peers;  // of a leader; empty otherwise
 };
 

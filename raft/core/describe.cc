@@ -31,6 +31,13 @@ struct BodyDescriber {
     return fmt::format("heartbeat reply round {}", body.round);
   }
   std::string operator()(const TimeoutNow&) const { return "timeout now"; }
+  std::string operator()(const SnapshotChunk& body) const {
+    return fmt::format("snapshot {} bytes {} +{} of {}", body.last, body.offset, body.data.size(),
+                       body.size);
+  }
+  std::string operator()(const SnapshotReply& body) const {
+    return fmt::format("snapshot {} stored {}", body.last, body.received);
+  }
   std::string operator()(const ReadIndexRequest& body) const {
     return fmt::format("read index? {}", body.id);
   }
@@ -45,6 +52,29 @@ struct EventDescriber {
   std::string operator()(const Receive& event) const { return describe(event.message); }
   std::string operator()(const Propose& event) const {
     return fmt::format("propose {} ({} bytes)", event.id, event.command.size());
+  }
+  std::string operator()(const ChangeConfiguration& event) const {
+    return fmt::format("change {} to {}", event.id, describe(event.target));
+  }
+  std::string operator()(const TransferLeadership& event) const {
+    return fmt::format("transfer {} to {}", event.id, event.target);
+  }
+  std::string operator()(const SnapshotRead& event) const {
+    return fmt::format("snapshot {} for {}: bytes {} +{}", event.chunk.last, event.peer,
+                       event.chunk.offset, event.chunk.data.size());
+  }
+  std::string operator()(const SnapshotFailed& event) const {
+    return fmt::format("no snapshot for {}", event.peer);
+  }
+  std::string operator()(const SnapshotStored& event) const {
+    return fmt::format("snapshot {} from {} stored up to {}", event.last, event.from,
+                       event.received);
+  }
+  std::string operator()(const SnapshotReceived& event) const {
+    return fmt::format("snapshot {} received, {}", event.last, describe(event.configuration));
+  }
+  std::string operator()(const SnapshotInstalled& event) const {
+    return fmt::format("snapshot {} installed", event.last);
   }
   std::string operator()(const Read& event) const { return fmt::format("read {}", event.id); }
   std::string operator()(const Persisted& event) const {
@@ -99,6 +129,22 @@ struct FactDescriber {
   std::string operator()(const PeerNeedsSnapshot& fact) const {
     return fmt::format("{} needs a snapshot", fact.peer);
   }
+  std::string operator()(const ConfigurationChanged& fact) const {
+    return fmt::format("configuration of {}: {}", fact.index, describe(fact.configuration));
+  }
+  std::string operator()(const Removed& fact) const {
+    return fmt::format("was removed by {}", fact.index);
+  }
+  std::string operator()(const TransferStarted& fact) const {
+    return fmt::format("hands over to {}", fact.target);
+  }
+  std::string operator()(const TransferFailed& fact) const {
+    return fmt::format("{} did not take over", fact.target);
+  }
+  std::string operator()(const SnapshotTaken& fact) const {
+    return fmt::format("goes on from the snapshot of {}{}", fact.last,
+                       fact.kept ? ", with the log behind it" : "");
+  }
 };
 
 }  // namespace
@@ -122,6 +168,7 @@ std::string describe(const HardState& hard_state) {
 
 std::string describe(const Durable& durable) {
   std::string text = fmt::format("write ticket {}", durable.ticket);
+  if (durable.reset_to) text += fmt::format(" begin after {}", *durable.reset_to);
   if (durable.truncate_from) text += fmt::format(" truncate from {}", *durable.truncate_from);
   if (!durable.append.empty()) {
     text += fmt::format(" append {} to {}", durable.append.front().id, durable.append.back().id);
@@ -159,6 +206,18 @@ std::string_view to_string(Refusal refusal) {
       return "no leader known";
     case Refusal::kLostLeader:
       return "leadership was lost";
+    case Refusal::kNotReady:
+      return "no entry of the term is committed yet";
+    case Refusal::kChangeInFlight:
+      return "another change is not finished";
+    case Refusal::kBadConfiguration:
+      return "no configuration to change to";
+    case Refusal::kNotCaughtUp:
+      return "a new voter has not caught up";
+    case Refusal::kWouldLoseQuorum:
+      return "a majority of the new voters is not heard";
+    case Refusal::kBadTarget:
+      return "nobody who could lead";
   }
   return "?";
 }

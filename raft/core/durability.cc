@@ -1,6 +1,7 @@
 #include "raft/core/durability.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "raft/base/check.h"
 
@@ -8,6 +9,7 @@ namespace coord::raft {
 
 Durability::Durability(const MemoryLog& log, HardState hard_state)
     : durable_(log.last_index()),
+      in_state_(log.base().index),
       submitted_(log.last_index()),
       disk_last_(log.last_index()),
       hard_state_(hard_state) {}
@@ -19,17 +21,29 @@ void Durability::truncated(Index from) {
   for (Batch& batch : batches_) batch.through = std::min(batch.through, kept);
 }
 
+void Durability::reset(LogId last) {
+  // What is under way goes to a log that will not be.
+  for (Batch& batch : batches_) batch.through = {};
+  durable_ = submitted_ = disk_last_ = last.index;
+  reset_to_ = last;
+}
+
 std::optional<Ticket> Durability::barrier(const MemoryLog& log, const HardState& hard_state) const {
-  if (log.last_index() > submitted_ || hard_state != hard_state_) return last_ticket_.next();
+  if (log.last_index() > submitted_ || hard_state != hard_state_ || reset_to_) {
+    return last_ticket_.next();
+  }
   if (!batches_.empty()) return last_ticket_;
   return std::nullopt;
 }
 
 std::optional<Durable> Durability::submit(const MemoryLog& log, const HardState& hard_state,
                                           Instant now) {
-  if (log.last_index() == submitted_ && hard_state == hard_state_) return std::nullopt;
+  if (log.last_index() == submitted_ && hard_state == hard_state_ && !reset_to_) {
+    return std::nullopt;
+  }
   Durable durable;
   durable.ticket = ++last_ticket_;
+  durable.reset_to = std::exchange(reset_to_, std::nullopt);
   if (hard_state != hard_state_) durable.hard_state = hard_state_ = hard_state;
   Batch batch{.ticket = durable.ticket, .through = {}, .since = now};
   if (log.last_index() > submitted_) {

@@ -8,6 +8,7 @@
 // under way and takes the overwritten part out of what their completion will prove.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <optional>
 
@@ -22,10 +23,15 @@ class Durability {
   Durability(const MemoryLog& log, HardState hard_state);
 
   // Every entry up to here is on the disk as it is in the log, and will stay there.
-  Index durable() const { return durable_; }
+  Index durable() const { return std::max(durable_, in_state_); }
 
   // The log was truncated from that index on.
   void truncated(Index from);
+
+  // The log begins anew after that entry.
+  void reset(LogId last);
+  // Everything up to there is durable as part of the state, whatever the log on disk has by now.
+  void state_holds(Index through) { in_state_ = std::max(in_state_, through); }
 
   // The ticket after which the log and hard state of this moment are durable; nothing if they
   // already are. For messages that promise them.
@@ -47,9 +53,11 @@ class Durability {
   };
 
   Index durable_;
-  Index submitted_;       // entries up to here were submitted as they are in the log
-  Index disk_last_;       // where the log on disk ends once all batches are done
-  HardState hard_state_;  // as last submitted
+  Index in_state_;
+  Index submitted_;                // entries up to here were submitted as they are in the log
+  Index disk_last_;                // where the log on disk ends once all batches are done
+  HardState hard_state_;           // as last submitted
+  std::optional<LogId> reset_to_;  // to be submitted
   Ticket last_ticket_{};
   std::deque<Batch> batches_;  // under way, in order
 };

@@ -39,7 +39,7 @@ void Core::Impl::answer_pre_vote(const Message& message, const VoteRequest& requ
 }
 
 void Core::Impl::on(const Message& message, const VoteReply& reply) {
-  if (!configuration_.is_voter(message.from)) return;
+  if (!configuration().is_voter(message.from)) return;
   if (reply.pre_vote) {
     PreCandidate* candidate = std::get_if<PreCandidate>(&role_);
     if (candidate == nullptr) return;
@@ -56,11 +56,12 @@ void Core::Impl::on(const Message& message, const VoteReply& reply) {
 void Core::Impl::on(const Message& message, const TimeoutNow&) {
   const Follower* follower = std::get_if<Follower>(&role_);
   if (follower == nullptr || follower->leader != message.from) return;
-  if (!configuration_.is_voter(options_.self)) return;
+  if (!may_campaign()) return;
   campaign(/*transfer=*/true, /*hurried_tries=*/0);
 }
 
 bool Core::Impl::sticks_to_leader() const {
+  if (now_ < promised_until_) return true;
   if (const Follower* follower = std::get_if<Follower>(&role_)) {
     return !follower->leader.is_zero() && follower->heard &&
            now_ - *follower->heard < options_.election_timeout_min;
@@ -82,6 +83,9 @@ void Core::Impl::become_follower(Term term, MemberId leader, Loss loss) {
   if (Leader* deposed = std::get_if<Leader>(&role_)) {
     report(SteppedDown{.term = deposed_term, .quorum_lost = loss == Loss::kQuorum});
     refuse_reads(*deposed);
+    for (const auto& [id, peer] : deposed->peers) {
+      if (peer.in_snapshot()) out_.transfers.push_back({id, false});
+    }
   }
   asked_reads_.forget_asking();
   Follower follower;
@@ -120,7 +124,7 @@ void Core::Impl::start_pre_vote(int hurried_tries) {
 
 void Core::Impl::check_pre_vote() {
   PreCandidate& candidate = std::get<PreCandidate>(role_);
-  if (count_votes(configuration_, candidate.votes) == VoteResult::kWon) {
+  if (count_votes(configuration(), candidate.votes) == VoteResult::kWon) {
     campaign(/*transfer=*/false, candidate.hurried_tries);
   } else {
     hurry_after_refusal(candidate);
@@ -143,7 +147,7 @@ void Core::Impl::campaign(bool transfer, int hurried_tries) {
 
 void Core::Impl::check_election() {
   Candidate& candidate = std::get<Candidate>(role_);
-  if (count_votes(configuration_, candidate.votes) == VoteResult::kWon) {
+  if (count_votes(configuration(), candidate.votes) == VoteResult::kWon) {
     become_leader();
   } else {
     hurry_after_refusal(candidate);
@@ -161,7 +165,7 @@ void Core::Impl::hurry_after_refusal(Campaigner& campaigner) {
 void Core::Impl::become_leader() {
   Leader leader(limits::kReadsWaitingMax);
   const Progress::Window window{options_.inflight_appends_max, options_.inflight_bytes_max};
-  for (const MemberId member : configuration_.members()) {
+  for (const MemberId member : configuration().members()) {
     if (member == options_.self) continue;
     leader.peers.emplace(member, Progress(log_.last_index().next(), window, now_));
   }
@@ -182,8 +186,8 @@ void Core::Impl::set_hard_state(Term term, MemberId vote) {
 }
 
 void Core::Impl::ask_for_votes(const VoteRequest& request, Term term, bool when_durable) {
-  for (const MemberId member : configuration_.members()) {
-    if (member == options_.self || !configuration_.is_voter(member)) continue;
+  for (const MemberId member : configuration().members()) {
+    if (member == options_.self || !configuration().is_voter(member)) continue;
     if (when_durable) {
       send_when_durable(member, request);
     } else {

@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "raft/core/configuration.h"
 #include "raft/core/message.h"
 
 namespace coord::raft {
@@ -26,6 +27,22 @@ struct Receive {
 struct Propose {
   ProposalId id;
   Bytes command;
+};
+
+// Has the members become these (Raft §4): `target` is no joint configuration; the leader goes
+// through one by itself where voters come or go. Answered in the same step; accepted means
+// appended, and in force, but not yet committed.
+struct ChangeConfiguration {
+  ProposalId id;
+  Configuration target;
+};
+
+// Hands leadership to that voter, or to the one that is best prepared if it is zero (Raft §3.10).
+// Answered in the same step with the last entry that the target has to have. Ends in a new
+// leadership, or in TransferFailed after an election timeout; proposals are refused meanwhile.
+struct TransferLeadership {
+  ProposalId id;
+  MemberId target;
 };
 
 // A linearizable read wants to know from which applied index on it may answer (Raft §6.4). Answered
@@ -72,7 +89,34 @@ struct LogCut {
   LogId through;
 };
 
-using Event = std::variant<Tick, Receive, Propose, Read, Persisted, Applied, PeerClosed,
-                           PeerUnreachable, Loaded, LogCut>;
+// Answers to Output::transfers: a piece to be sent, or the snapshot cannot be had now.
+struct SnapshotRead {
+  MemberId peer;
+  SnapshotChunk chunk;
+};
+struct SnapshotFailed {
+  MemberId peer;
+};
+
+// Of the snapshot that `from` sends, so much is stored (Output::chunks).
+struct SnapshotStored {
+  MemberId from;
+  LogId last;
+  std::uint64_t received = 0;
+};
+// It is here, whole and verified. `configuration` is the one in force at `last`.
+struct SnapshotReceived {
+  LogId last;
+  Configuration configuration;
+};
+// Answer to Output::install: the state machine durably is the snapshot's.
+struct SnapshotInstalled {
+  LogId last;
+};
+
+using Event =
+    std::variant<Tick, Receive, Propose, ChangeConfiguration, TransferLeadership, Read, Persisted,
+                 Applied, PeerClosed, PeerUnreachable, Loaded, LogCut, SnapshotRead, SnapshotFailed,
+                 SnapshotStored, SnapshotReceived, SnapshotInstalled>;
 
 }  // namespace coord::raft

@@ -6,10 +6,6 @@
 
 namespace coord::raft {
 
-namespace {
-constexpr std::uint64_t kBeyondAllIndexes = std::uint64_t{1} << 62;
-}  // namespace
-
 bool Core::Impl::follow(const Message& message) {
   Follower* follower = std::get_if<Follower>(&role_);
   if (follower == nullptr) {
@@ -82,6 +78,9 @@ bool Core::Impl::is_well_formed(const Message& message, const AppendRequest& req
   if (request.previous.index.is_zero() != request.previous.term.is_zero()) return false;
   LogId last = request.previous;
   for (const Entry& entry : request.entries) {
+    if (entry.type == EntryType::kConfiguration && !decode_configuration(entry.payload.span())) {
+      return false;
+    }
     if (entry.id.index != last.index.next() || entry.id.term < last.term) return false;
     if (entry.id.term.is_zero()) return false;
     last = entry.id;
@@ -90,14 +89,22 @@ bool Core::Impl::is_well_formed(const Message& message, const AppendRequest& req
 }
 
 void Core::Impl::store_entries(AppendRequest& request, Index first_new) {
+  bool changed = false;
   if (first_new <= log_.last_index()) {
     log_.truncate_from(first_new);
     durability_.truncated(first_new);
     report(Truncated{first_new});
+    changed = configurations_.truncate_from(first_new);
   }
   for (Entry& entry : request.entries) {
-    if (entry.id.index >= first_new) log_.append(std::move(entry));
+    if (entry.id.index < first_new) continue;
+    if (entry.type == EntryType::kConfiguration) {
+      configurations_.append(entry.id.index, *decode_configuration(entry.payload.span()));
+      changed = true;
+    }
+    log_.append(std::move(entry));
   }
+  if (changed) configuration_changed();
 }
 
 void Core::Impl::reject_append(const Message& message, const AppendRequest& request) {

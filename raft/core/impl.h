@@ -1,6 +1,6 @@
 // The inside of a core. One class, because every decision is about the same few variables; its
 // functions live in one file per concern: core.cc (the doors), receive.cc (the door for messages),
-// election.cc, follower.cc, leader.cc, read_index.cc.
+// election.cc, follower.cc, leader.cc, membership.cc, transfer.cc, snapshot.cc, read_index.cc.
 //
 // The order within a step: the event is handled, then the timers that are due. What can be shared
 // by several events (appends to peers, read rounds, batches for the disk) is made when the output
@@ -12,6 +12,7 @@
 #include <variant>
 
 #include "raft/base/prng.h"
+#include "raft/core/configurations.h"
 #include "raft/core/core.h"
 #include "raft/core/durability.h"
 #include "raft/core/memory_log.h"
@@ -19,6 +20,11 @@
 #include "raft/core/roles.h"
 
 namespace coord::raft {
+
+// No cluster gets anywhere near these; beyond them lies only what a broken or hostile sender made
+// up to have our arithmetic wrap.
+inline constexpr std::uint64_t kBeyondAllTerms = std::uint64_t{1} << 62;
+inline constexpr std::uint64_t kBeyondAllIndexes = std::uint64_t{1} << 62;
 
 class Core::Impl {
  public:
@@ -42,6 +48,8 @@ class Core::Impl {
   void on(Tick) {}
   void on(Receive event);
   void on(Propose event);
+  void on(ChangeConfiguration event);
+  void on(const TransferLeadership& event);
   void on(const Read& event);
   void on(const Persisted& event);
   void on(const Applied& event);
@@ -49,6 +57,11 @@ class Core::Impl {
   void on(const PeerUnreachable& event);
   void on(Loaded event);
   void on(const LogCut& event);
+  void on(SnapshotRead event);
+  void on(const SnapshotFailed& event);
+  void on(const SnapshotStored& event);
+  void on(SnapshotReceived event);
+  void on(const SnapshotInstalled& event);
   void run_timers();
   void hand_out_committed();
   void advance_commit(Index index);
@@ -117,10 +130,40 @@ class Core::Impl {
   Index match_of(const Leader& leader, MemberId id) const;
   Progress* peer_of_leader(MemberId id);
 
+  // --- membership.cc: who takes part (Raft §4) ---
+  const Configuration& configuration() const { return configurations_.latest(); }
+  std::optional<Refusal> why_not(const Configuration& target) const;
+  void append_configuration(Configuration configuration);
+  // Another configuration is in force.
+  void configuration_changed();
+  void add_peers(Leader& leader);
+  // The commit index has grown past a configuration.
+  void committed_configuration();
+  bool may_campaign() const;
+  void finish_change(Leader& leader);
+  void drop_departed_peers(Leader& leader);
+  void go_voted_out(Leader& leader);
+
+  // --- transfer.cc: leadership for another member (Raft §3.10) ---
+  bool may_lead(const Leader& leader, MemberId id) const;
+  MemberId best_prepared(const Leader& leader) const;
+  void tell_target(Leader& leader);
+  void end_handover(Leader& leader);
+
+  // --- snapshot.cc (Raft §5.1) ---
+  void on(const Message& message, SnapshotChunk& chunk);
+  void on(const Message& message, const SnapshotReply& reply);
+  void begin_snapshot(MemberId id, Progress& peer);
+  void holds_already(MemberId leader, LogId last);
+
   // --- read_index.cc ---
   void on(const Message& message, const ReadIndexRequest& request);
   void on(const Message& message, const ReadIndexReply& reply);
+  void begin_round(Leader& leader);
   void start_read_round(Leader& leader);
+  bool lease_holds(Leader& leader) const;
+  Round quorum_round(const Leader& leader) const;
+  void answer(const LeaderReads::Ready& reads);
   void count_acknowledgements(Leader& leader);
   void answer_reads(Leader& leader, Round round);
   void refuse_reads(Leader& leader);
@@ -138,7 +181,9 @@ class Core::Impl {
   Instant now_;
 
   HardState hard_state_;  // as it is to be; durability_ knows how far the disk has followed
-  Configuration configuration_;
+  Configurations configurations_;
+  bool was_member_;       // a committed configuration has had this member in it
+  bool removed_ = false;  // and a later one has not
   MemoryLog log_;
   Durability durability_;
   Index commit_;      // known to be committed; never falls
@@ -146,6 +191,10 @@ class Core::Impl {
   Index applied_;     // and it has applied these
   Index log_first_;   // the oldest entry that the durable log still holds
   Index held_by_all_{};
+  // The snapshot that is taking the state's place; until it has, nothing is handed out.
+  std::optional<SnapshotReceived> installing_;
+  // With reads under a lease: what this member may have promised in its former life.
+  Instant promised_until_;
 
   Role role_;
   AskedReads asked_reads_;

@@ -90,7 +90,7 @@ void Core::Impl::ask_whether_arrived(Leader& leader, MemberId id, Progress& peer
 
 void Core::Impl::load_for(MemberId id, Progress& peer) {
   if (peer.next() < log_first_) {
-    if (!std::exchange(peer.needs_snapshot, true)) report(PeerNeedsSnapshot{id});
+    begin_snapshot(id, peer);
     return;
   }
   if (!loading_.insert(id).second) return;
@@ -130,9 +130,14 @@ void Core::Impl::on(const Message& message, const AppendReply& reply) {
   if (!reply.accepted) {
     if (peer->concerns_present(reply.rejected)) go_back(*peer, reply);
   } else if (peer->accepted(reply.match, now_)) {
-    peer->needs_snapshot = false;
+    if (peer->in_snapshot() && peer->next() >= log_first_) {
+      peer->end_snapshot();
+      out_.transfers.push_back({message.from, false});
+    }
     count_replicas(*leader);
+    if (leader->handover) tell_target(*leader);
   }
+  peer->note_round(log_.last_index(), now_, options_.election_timeout_min);
   count_acknowledgements(*leader);
 }
 
@@ -160,6 +165,7 @@ void Core::Impl::on(const Message& message, const HeartbeatReply& reply) {
   // It is there: a probe that was not answered is lost. Appends that were not may be, or its disk
   // may be slow; asking costs little and reopens the window if they are.
   peer->resume();
+  peer->note_round(log_.last_index(), now_, options_.election_timeout_min);
   if (peer->stalled(now_, options_.heartbeat_interval)) {
     ask_whether_arrived(*leader, message.from, *peer);
   }
@@ -167,16 +173,13 @@ void Core::Impl::on(const Message& message, const HeartbeatReply& reply) {
 }
 
 void Core::Impl::count_replicas(Leader& leader) {
-  const Index stored =
-      reached_by_quorum(configuration_, Index{}, [&](MemberId id) { return match_of(leader, id); });
+  const Index stored = reached_by_quorum(configuration(), Index{},
+                                         [&](MemberId id) { return match_of(leader, id); });
   // Entries of earlier terms are never committed by counting, only by an entry of this term after
   // them (Raft §3.6.2, figure 3.7).
   if (stored <= commit_ || log_.term_at(stored) != term()) return;
+  if (!std::exchange(leader.confirmed, true)) report(LeadershipConfirmed{term()});
   advance_commit(stored);
-  if (!leader.confirmed) {
-    leader.confirmed = true;
-    report(LeadershipConfirmed{term()});
-  }
 }
 
 // --- Time --------------------------------------------------------------------------------------
@@ -192,11 +195,13 @@ void Core::Impl::leader_tick(Leader& leader) {
   }
   leader.heartbeat_due = now_ + options_.heartbeat_interval;
   Index held = log_.last_index();
-  for (const MemberId member : configuration_.members()) {
+  for (const MemberId member : configuration().members()) {
     held = std::min(held, match_of(leader, member));
   }
   held_by_all_ = std::max(held_by_all_, held);
-  ++leader.round;
+  begin_round(leader);
+  drop_departed_peers(leader);
+  if (leader.handover) tell_target(leader);
   for (auto& [id, peer] : leader.peers) {
     const bool heard_lately = now_ - peer.heard_at() < options_.heartbeat_interval;
     // A read round may have been lost; this one stands in for it.
@@ -212,7 +217,7 @@ void Core::Impl::leader_tick(Leader& leader) {
 }
 
 bool Core::Impl::quorum_is_heard(const Leader& leader) const {
-  const Instant heard = reached_by_quorum(configuration_, now_, [&](MemberId id) {
+  const Instant heard = reached_by_quorum(configuration(), now_, [&](MemberId id) {
     const auto peer = leader.peers.find(id);
     return peer == leader.peers.end() ? now_ : peer->second.heard_at();
   });

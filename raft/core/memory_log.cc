@@ -45,6 +45,12 @@ void MemoryLog::truncate_from(Index from) {
   }
 }
 
+void MemoryLog::reset(LogId base) {
+  base_ = base;
+  entries_.clear();
+  bytes_ = 0;
+}
+
 void MemoryLog::trim(std::size_t bytes_max, Index through) {
   while (bytes_ > bytes_max && !entries_.empty() && entries_.front().id.index <= through) {
     bytes_ -= cost_of(entries_.front());

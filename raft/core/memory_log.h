@@ -43,6 +43,8 @@ class MemoryLog {
   void append(Entry entry);
   // Removes the entries from `from` on; `from` is held.
   void truncate_from(Index from);
+  // Holds nothing any more; what comes next follows `base`.
+  void reset(LogId base);
   // Drops entries from the front while more than `bytes_max` are held, none above `through`.
   void trim(std::size_t bytes_max, Index through);
 

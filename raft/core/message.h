@@ -65,6 +65,22 @@ struct HeartbeatReply {
 // Leadership transfer (Raft §3.10): campaign at once.
 struct TimeoutNow {};
 
+// A piece of the leader's snapshot (InstallSnapshot, Raft §5.1). Pieces of one snapshot have the
+// same `last`, size and checksum; what is in it is the state machine's business.
+struct SnapshotChunk {
+  LogId last{};  // the last entry that the snapshot contains
+  std::uint64_t size = 0;
+  std::uint64_t checksum = 0;  // of the whole
+  std::uint64_t offset = 0;
+  Bytes data{};
+};
+// So much of that snapshot is stored, without a gap; from there on is wanted. A follower that does
+// not need it answers with an AppendReply instead.
+struct SnapshotReply {
+  LogId last{};
+  std::uint64_t received = 0;
+};
+
 // ReadIndex asked for by another member (Raft §6.4).
 struct ReadIndexRequest {
   ReadId id{};
@@ -76,8 +92,9 @@ struct ReadIndexReply {
   Index index{};
 };
 
-using MessageBody = std::variant<VoteRequest, VoteReply, AppendRequest, AppendReply, Heartbeat,
-                                 HeartbeatReply, TimeoutNow, ReadIndexRequest, ReadIndexReply>;
+using MessageBody =
+    std::variant<VoteRequest, VoteReply, AppendRequest, AppendReply, Heartbeat, HeartbeatReply,
+                 TimeoutNow, ReadIndexRequest, ReadIndexReply, SnapshotChunk, SnapshotReply>;
 
 struct Message {
   ClusterId cluster;

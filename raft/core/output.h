@@ -12,9 +12,12 @@
 
 namespace coord::raft {
 
-// To be made durable as one unit, in this order: truncate, append, hard state.
+// To be made durable as one unit, in this order: reset, truncate, append, hard state.
 struct Durable {
   Ticket ticket;
+  // Remove all entries: the log begins anew after this one, which a snapshot contains. Durable
+  // after that snapshot is; should a crash come between them, restore() does it.
+  std::optional<LogId> reset_to = {};
   // Remove all entries from this index on (a conflict, Raft §3.5), durably, before appending.
   std::optional<Index> truncate_from;
   std::vector<Entry> append;
@@ -34,6 +37,13 @@ enum class Refusal : std::uint8_t {
   kTransferring,  // leadership is being handed over
   kNoLeader,      // a read on a member that knows of no leader
   kLostLeader,    // a read that was waiting when its leadership ended
+  // Of changes of the configuration and of transfers.
+  kNotReady,          // no entry of the leader's term is committed yet
+  kChangeInFlight,    // the change before this one is not finished
+  kBadConfiguration,  // it is not sound, is joint, or changes nothing
+  kNotCaughtUp,       // a new voter is no learner that has the log but for the last moments of it
+  kWouldLoseQuorum,   // a majority of the new voters is not heard
+  kBadTarget,         // no voter, not heard, or the leader itself
 };
 
 struct ProposalAnswer {
@@ -56,6 +66,30 @@ struct Load {
   Index from;
   Index through;
   std::size_t bytes_max;
+};
+
+// That a peer needs a snapshot, or needs it no more (it has one, has left, or leadership is over).
+// The driver reads the newest one, beside the loop, and hands it over in pieces (SnapshotRead) as
+// fast as the peer stores them (`Output::stored`). Wanted may be said again: nothing changes then.
+struct Transfer {
+  MemberId peer;
+  bool wanted = false;
+};
+// A peer has stored so much of the snapshot that it is sent.
+struct StoredByPeer {
+  MemberId peer;
+  LogId last;
+  std::uint64_t received = 0;
+};
+// A piece of a snapshot that arrived: store it and report SnapshotStored, then SnapshotReceived.
+struct ArrivedChunk {
+  MemberId from;
+  SnapshotChunk chunk;
+};
+// Replace the state machine's state by the snapshot that was received, durably, and report
+// SnapshotInstalled. No entry is handed out before that.
+struct Install {
+  LogId last;
 };
 
 // Facts, for the driver to log and count and for tests to assert on.
@@ -100,9 +134,31 @@ struct MessageRefused {
 struct PeerNeedsSnapshot {
   MemberId peer;
 };
+// In force from now on: appended, taken from a leader's log, or back after a truncation.
+struct ConfigurationChanged {
+  Index index;
+  Configuration configuration;
+};
+// The committed configuration has this member no more: it has nothing left to do.
+struct Removed {
+  Index index;
+};
+struct TransferStarted {
+  MemberId target;
+};
+// The target did not take over in time; this member goes on leading.
+struct TransferFailed {
+  MemberId target;
+};
+// The log goes on from a snapshot; `kept` if entries after it were kept (Raft §5.1).
+struct SnapshotTaken {
+  LogId last;
+  bool kept;
+};
 using Fact = std::variant<BecameFollower, BecamePreCandidate, BecameCandidate, BecameLeader,
                           LeadershipConfirmed, SteppedDown, LeaderLearned, Truncated,
-                          MessageRefused, PeerNeedsSnapshot>;
+                          MessageRefused, PeerNeedsSnapshot, ConfigurationChanged, Removed,
+                          TransferStarted, TransferFailed, SnapshotTaken>;
 
 struct Output {
   std::vector<Message> send;
@@ -113,11 +169,16 @@ struct Output {
   std::vector<ProposalAnswer> proposals;
   std::vector<ReadAnswer> reads;
   std::vector<Load> loads;
+  std::vector<Transfer> transfers;
+  std::vector<StoredByPeer> stored;
+  std::vector<ArrivedChunk> chunks;
+  std::optional<Install> install;
   std::vector<Fact> facts;
 
   bool empty() const {
     return send.empty() && !durable && held.empty() && committed.empty() && proposals.empty() &&
-           reads.empty() && loads.empty() && facts.empty();
+           reads.empty() && loads.empty() && transfers.empty() && stored.empty() &&
+           chunks.empty() && !install && facts.empty();
   }
 };
 

@@ -5,13 +5,21 @@
 namespace coord::raft {
 
 bool Progress::may_send() const {
-  if (probing_) return !paused_;
+  switch (mode_) {
+    case Mode::kProbe:
+      return !paused_;
+    case Mode::kSnapshot:
+      return false;
+    case Mode::kReplicate:
+      break;
+  }
   return inflight_.size() < window_.appends_max && inflight_bytes_ < window_.bytes_max;
 }
 
 void Progress::sent(Index last, std::size_t bytes, Instant now) {
   append_sent = true;
-  if (probing_) {
+  CHECK(!in_snapshot());
+  if (probing()) {
     paused_ = true;
     return;
   }
@@ -33,33 +41,67 @@ bool Progress::accepted(Index match, Instant now) {
     inflight_.pop_front();
   }
   // An answer to an older append does not say whether the position being probed matches.
-  if (probing_ && match >= next_.prev()) probing_ = paused_ = false;
+  if (probing() && match >= next_.prev()) {
+    mode_ = Mode::kReplicate;
+    paused_ = false;
+  }
   if (match >= next_) next_ = match.next();
   return news;
 }
 
 bool Progress::concerns_present(Index rejected) const {
   if (rejected <= match_) return false;  // it has accepted more since
-  return probing_ ? rejected == next_.prev() : rejected < next_;
+  switch (mode_) {
+    case Mode::kProbe:
+      return rejected == next_.prev();
+    case Mode::kSnapshot:
+      return false;  // what it needs is under way
+    case Mode::kReplicate:
+      break;
+  }
+  return rejected < next_;
 }
 
 void Progress::go_back(Index next) {
   CHECK_GT(next, match_);
   next_ = next;
-  probing_ = true;
+  mode_ = Mode::kProbe;
   paused_ = false;
   inflight_.clear();
   inflight_bytes_ = 0;
 }
 
 void Progress::pause() {
+  append_sent = false;
+  if (in_snapshot()) return;  // goes on where it was broken off
   suspect_loss();
   paused_ = true;
-  append_sent = false;
+}
+
+void Progress::begin_snapshot() {
+  go_back(match_.next());
+  mode_ = Mode::kSnapshot;
+}
+
+void Progress::end_snapshot() {
+  CHECK(in_snapshot());
+  go_back(match_.next());
+}
+
+bool Progress::caught_up(Instant now, Duration limit) const {
+  return mode_ == Mode::kReplicate && round_was_short_ && now - round_since_ <= limit;
+}
+
+void Progress::note_round(Index last, Instant now, Duration limit) {
+  const bool begun = round_end_ != Index::max();
+  if (begun && match_ < round_end_) return;
+  round_was_short_ = begun && now - round_since_ <= limit;
+  round_end_ = last;
+  round_since_ = now;
 }
 
 bool Progress::stalled(Instant now, Duration patience) {
-  if (probing_ || inflight_.empty() || now - moved_at_ < patience) return false;
+  if (mode_ != Mode::kReplicate || inflight_.empty() || now - moved_at_ < patience) return false;
   moved_at_ = now;
   return true;
 }

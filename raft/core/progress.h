@@ -5,11 +5,15 @@
 // Probing: one append is out at a time, until one has been accepted. Replicating: appends are sent
 // ahead of their acknowledgements, within a window of messages and bytes; `next` is optimistic.
 //
+// Snapshot: the log no longer has what the peer needs; nothing is appended until it has the
+// snapshot that it is being sent (Raft §5.1).
+//
 // What holds: match < next. match never falls.
 #pragma once
 
 #include <cstddef>
 #include <deque>
+#include <optional>
 
 #include "raft/core/message.h"
 
@@ -30,7 +34,8 @@ class Progress {
   Index match() const { return match_; }
   // The next entry to send.
   Index next() const { return next_; }
-  bool probing() const { return probing_; }
+  bool probing() const { return mode_ == Mode::kProbe; }
+  bool in_snapshot() const { return mode_ == Mode::kSnapshot; }
   bool may_send() const;
   std::size_t inflight_appends() const { return inflight_.size(); }
   std::size_t inflight_bytes() const { return inflight_bytes_; }
@@ -45,16 +50,27 @@ class Progress {
   // Goes on probing from `next`, which is above match.
   void go_back(Index next);
   // Counts on nothing that is not acknowledged; probes from there.
-  void suspect_loss() { go_back(probing_ ? next_ : match_.next()); }
+  void suspect_loss() { go_back(probing() ? next_ : match_.next()); }
   // As suspect_loss(), and sends nothing before the peer's next sign of life: to somebody who
   // cannot be reached, sending at once would only be lost again, at once.
   void pause();
+
+  void begin_snapshot();
+  // Goes on appending after `match`.
+  void end_snapshot();
 
   // The peer answers heartbeats: another probe may go.
   void resume() { paused_ = false; }
   // True if appends are in flight and none was acknowledged for `patience`; then asks for patience
   // anew. The caller has the peer tell whether they arrived.
   bool stalled(Instant now, Duration patience);
+
+  // How far behind in time the peer is, in rounds (Raft §4.2.1): a round is over when the peer has
+  // what was the end of the log when it began. True if the last one took at most `limit`, and the
+  // one under way has not taken longer yet.
+  bool caught_up(Instant now, Duration limit) const;
+  // The log ends at `last` now.
+  void note_round(Index last, Instant now, Duration limit);
 
   Instant heard_at() const { return heard_at_; }
   void heard(Instant now) { heard_at_ = now; }
@@ -75,8 +91,9 @@ class Progress {
   bool append_sent = false;
   // Heartbeats left out in a row.
   int heartbeats_skipped = 0;
-  // The entries it needs were cut from the log; the driver has been told.
-  bool needs_snapshot = false;
+  // When it became certain that it would be dropped: a peer that is no member any more, and is only
+  // kept to be told so.
+  std::optional<Instant> leaving_since;
 
  private:
   struct Append {
@@ -84,17 +101,22 @@ class Progress {
     std::size_t bytes;
   };
 
+  enum class Mode : std::uint8_t { kProbe, kReplicate, kSnapshot };
+
   Index match_{};
   Index next_;
   Window window_;
-  bool probing_ = true;
+  Mode mode_ = Mode::kProbe;
   bool paused_ = false;  // a probe is out
   std::deque<Append> inflight_;
   std::size_t inflight_bytes_ = 0;
   Round acknowledged_{};
   Index commit_told_{};
   Instant heard_at_;
-  Instant moved_at_;  // when match last grew, or was last asked about
+  Instant moved_at_;                // when match last grew, or was last asked about
+  Index round_end_ = Index::max();  // of the catch-up round under way; none was begun yet
+  Instant round_since_;
+  bool round_was_short_ = false;
 };
 
 }  // namespace coord::raft

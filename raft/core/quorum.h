@@ -11,7 +11,7 @@
 
 #include "raft/base/check.h"
 #include "raft/base/limits.h"
-#include "raft/core/types.h"
+#include "raft/core/configuration.h"
 
 namespace coord::raft {
 

@@ -5,6 +5,12 @@
 
 namespace coord::raft {
 
+namespace {
+// Rounds whose start is remembered for the lease. Older ones lie, unless a thousand rounds fit into
+// a round trip, further back than a lease reaches.
+constexpr std::size_t kRoundStartsMax = 1024;
+}  // namespace
+
 void Core::Impl::on(const Read& event) {
   const bool taken = [&] {
     if (Leader* leader = std::get_if<Leader>(&role_)) {
@@ -35,32 +41,61 @@ void Core::Impl::on(const Message& message, const ReadIndexReply& reply) {
 void Core::Impl::start_read_round(Leader& leader) {
   // Before its first commit a leader may not know of everything that is committed (Raft §6.4).
   if (!leader.confirmed || !leader.reads.want_round()) return;
-  ++leader.round;
+  if (lease_holds(leader)) {
+    answer(leader.reads.take_waiting(commit_));
+    return;
+  }
+  begin_round(leader);
   leader.reads.start(leader.round, commit_);
   for (auto& [id, peer] : leader.peers) {
-    if (configuration_.is_voter(id)) send_heartbeat(leader, id, peer, leader.round);
+    if (configuration().is_voter(id)) send_heartbeat(leader, id, peer, leader.round);
   }
   // A cluster of one is its own majority.
   count_acknowledgements(leader);
 }
 
-void Core::Impl::count_acknowledgements(Leader& leader) {
-  if (!leader.confirmed || leader.reads.size() == 0) return;
-  const Round round = reached_by_quorum(configuration_, Round{}, [&](MemberId id) {
+Round Core::Impl::quorum_round(const Leader& leader) const {
+  return reached_by_quorum(configuration(), Round{}, [&](MemberId id) {
     const auto peer = leader.peers.find(id);
     return peer == leader.peers.end() ? leader.round : peer->second.acknowledged();
   });
-  answer_reads(leader, round);
+}
+
+void Core::Impl::count_acknowledgements(Leader& leader) {
+  if (!leader.confirmed || leader.reads.size() == 0) return;
+  answer_reads(leader, quorum_round(leader));
+}
+
+void Core::Impl::begin_round(Leader& leader) {
+  ++leader.round;
+  if (!options_.lease_reads) return;
+  leader.round_starts.push_back({leader.round, now_});
+  if (leader.round_starts.size() > kRoundStartsMax) leader.round_starts.pop_front();
+}
+
+// Whoever acknowledged a round has promised, from when it heard of it and so at the earliest from
+// when it was started, not to help another leader to power for an election timeout (Raft §6.4.1).
+bool Core::Impl::lease_holds(Leader& leader) const {
+  if (!options_.lease_reads || leader.lease_void) return false;
+  const Round round = quorum_round(leader);
+  auto& starts = leader.round_starts;
+  while (starts.size() > 1 && starts[1].round <= round) starts.pop_front();
+  if (starts.empty() || starts.front().round > round) return false;
+  const Duration lease =
+      options_.election_timeout_min * (100 - options_.clock_drift_percent_max) / 100;
+  return now_ - starts.front().at < lease;
 }
 
 void Core::Impl::answer_reads(Leader& leader, Round round) {
-  for (const LeaderReads::Ready& ready : leader.reads.acknowledged(round)) {
-    for (const LeaderReads::Asker& asker : ready.askers) {
-      if (asker.member == options_.self) {
-        out_.reads.push_back({asker.id, ready.index});
-      } else {
-        send(asker.member, term(), ReadIndexReply{asker.id, true, ready.index});
-      }
+  for (const LeaderReads::Ready& ready : leader.reads.acknowledged(round)) answer(ready);
+}
+
+void Core::Impl::answer(const LeaderReads::Ready& ready) {
+  for (const LeaderReads::Asker& asker : ready.askers) {
+    if (asker.member == options_.self) {
+      out_.reads.push_back({asker.id, ready.index});
+    } else {
+      send(asker.member, term(), ReadIndexReply{asker.id, true, ready.index});
     }
   }
 }

@@ -29,6 +29,11 @@ std::vector<LeaderReads::Ready> LeaderReads::acknowledged(Round round) {
   return ready;
 }
 
+LeaderReads::Ready LeaderReads::take_waiting(Index commit) {
+  size_ -= waiting_.size();
+  return {std::exchange(waiting_, {}), commit};
+}
+
 std::vector<LeaderReads::Asker> LeaderReads::drain() {
   std::vector<Asker> askers;
   askers.reserve(size_);

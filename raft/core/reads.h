@@ -35,6 +35,8 @@ class LeaderReads {
   void start(Round round, Index commit);
   // Every round up to `round` was acknowledged by a majority.
   std::vector<Ready> acknowledged(Round round);
+  // Those that wait for a round to begin; they need none.
+  Ready take_waiting(Index commit);
   // All that are waiting, to be refused.
   std::vector<Asker> drain();
   std::size_t size() const { return size_; }

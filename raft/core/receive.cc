@@ -10,12 +10,18 @@ namespace coord::raft {
 
 namespace {
 
-// No cluster gets anywhere near these; beyond them lies only what a broken or hostile sender made
-// up to have our arithmetic wrap.
-constexpr std::uint64_t kBeyondAllTerms = std::uint64_t{1} << 62;
-
 bool comes_from_leader(const MessageBody& body) {
-  return std::holds_alternative<AppendRequest>(body) || std::holds_alternative<Heartbeat>(body);
+  return std::holds_alternative<AppendRequest>(body) || std::holds_alternative<Heartbeat>(body) ||
+         std::holds_alternative<SnapshotChunk>(body);
+}
+
+// Requests that a member has to listen to whoever sends them: the sender may be in a configuration
+// that has not come here yet, and it is by the log that votes are given, not by our own view of who
+// takes part (Raft §4.1). Whoever is not a member any more is kept from disturbing by PreVote and
+// by stickiness (Raft §4.2.3).
+bool may_come_from_anyone(const MessageBody& body) {
+  return comes_from_leader(body) || std::holds_alternative<VoteRequest>(body) ||
+         std::holds_alternative<TimeoutNow>(body);
 }
 
 }  // namespace
@@ -33,8 +39,11 @@ void Core::Impl::on(Receive event) {
 std::optional<MessageRefused::Reason> Core::Impl::reason_to_refuse(const Message& message) const {
   if (message.cluster != options_.cluster) return Reason::kWrongCluster;
   if (message.to != options_.self) return Reason::kWrongMember;
-  if (message.from == options_.self || !configuration_.contains(message.from)) {
-    return Reason::kUnknownSender;
+  if (message.from == options_.self) return Reason::kUnknownSender;
+  if (!may_come_from_anyone(message.body) && !configuration().contains(message.from)) {
+    // A leader still has a peer's answers when it has left the configuration.
+    const Leader* leader = std::get_if<Leader>(&role_);
+    if (leader == nullptr || !leader->peers.contains(message.from)) return Reason::kUnknownSender;
   }
   if (message.term.value() >= kBeyondAllTerms) return Reason::kMalformed;
   return std::nullopt;
@@ -76,6 +85,8 @@ void Core::Impl::answer_from_the_past(const Message& message) {
                                .round = {}});
   } else if (std::holds_alternative<Heartbeat>(message.body)) {
     reply(message, HeartbeatReply{});
+  } else if (const auto* chunk = std::get_if<SnapshotChunk>(&message.body)) {
+    reply(message, SnapshotReply{chunk->last, 0});
   } else if (std::holds_alternative<VoteRequest>(message.body)) {
     reply(message, VoteReply{.pre_vote = false, .granted = false});
   }

@@ -2,6 +2,7 @@
 // role knew is gone with it.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <optional>
 #include <variant>
@@ -42,6 +43,12 @@ struct Candidate {
   Ticket own_vote;
 };
 
+// Leadership on its way to another member (Raft §3.10).
+struct Handover {
+  MemberId target;
+  Instant deadline;  // then this member goes on leading
+};
+
 struct Leader {
   explicit Leader(std::size_t reads_waiting_max) : reads(reads_waiting_max) {}
 
@@ -51,6 +58,20 @@ struct Leader {
   Round round{};                       // the newest that was started
   LeaderReads reads;
   Instant heartbeat_due;
+  std::optional<Handover> handover;
+  // The committed configuration does not have this member for a voter: it goes as soon as it has
+  // said so (Raft §4.2.2).
+  bool voted_out = false;
+  // When rounds were started: from then on counts what their acknowledgement promises. Kept only
+  // for reads under a lease.
+  struct RoundStart {
+    Round round;
+    Instant at;
+  };
+  std::deque<RoundStart> round_starts;
+  // Somebody was told to campaign at once, whatever others have promised. The message may arrive at
+  // any time, so there is no lease any more in this leadership (Raft §6.4.1).
+  bool lease_void = false;
   std::size_t uncommitted_bytes = 0;  // the sum of cost_of() over entries above the commit index
 };
 

@@ -56,6 +56,8 @@ struct Message {
     timeoutNow @10 :Void;
     readIndexRequest @11 :UInt64;    # id
     readIndexReply @12 :ReadIndexReply;
+    snapshotChunk @13 :SnapshotChunk;
+    snapshotReply @14 :SnapshotReply;
   }
 }
 
@@ -94,6 +96,17 @@ struct Heartbeat {
   commit @0 :UInt64;
   round @1 :UInt64;
   heldByAll @2 :UInt64;
+}
+struct SnapshotChunk {
+  last @0 :LogId;             # the last entry that the snapshot contains
+  size @1 :UInt64;            # of the whole, and its checksum (XXH3, 64 bits)
+  checksum @2 :UInt64;
+  offset @3 :UInt64;
+  data @4 :Data;
+}
+struct SnapshotReply {
+  last @0 :LogId;
+  received @1 :UInt64;        # stored without a gap
 }
 struct ReadIndexReply {
   id @0 :UInt64;

@@ -16,6 +16,7 @@ ExitCode exit_code_of(const Error& error) {
     case ErrorCode::kLeaseNotFound:
     case ErrorCode::kLockNotFound:
     case ErrorCode::kNoLeaderElected:
+    case ErrorCode::kMemberNotFound:
       return ExitCode::kNotFound;
 
     case ErrorCode::kLockNotHeld:
@@ -40,6 +41,9 @@ ExitCode exit_code_of(const Error& error) {
     case ErrorCode::kTooManyOperations:
     case ErrorCode::kReservedKey:
     case ErrorCode::kOverloaded:
+    case ErrorCode::kChangeInFlight:
+    case ErrorCode::kNotCaughtUp:
+    case ErrorCode::kWouldLoseQuorum:
     case ErrorCode::kStorageFull:
     case ErrorCode::kPermissionDenied:
     case ErrorCode::kUnauthenticated:
@@ -54,6 +58,8 @@ ExitCode exit_code_of(const Error& error) {
     case ErrorCode::kCompacted:
     case ErrorCode::kUnsupported:
     case ErrorCode::kLeaseExists:
+    case ErrorCode::kMemberExists:
+    case ErrorCode::kMemberRemoved:
     case ErrorCode::kReplyDiscarded:
     case ErrorCode::kNotANumber:
     case ErrorCode::kNumberOverflow:

@@ -30,6 +30,8 @@ std::string_view to_string(ErrorCode code) {
     case ErrorCode::kNoLeaderElected: return "noLeaderElected";
     case ErrorCode::kNotANumber: return "notANumber";
     case ErrorCode::kNumberOverflow: return "numberOverflow";
+    case ErrorCode::kMemberNotFound: return "memberNotFound";
+    case ErrorCode::kMemberExists: return "memberExists";
     case ErrorCode::kNotLeader: return "notLeader";
     case ErrorCode::kNoQuorum: return "noQuorum";
     case ErrorCode::kDeadlineExceeded: return "deadlineExceeded";
@@ -39,10 +41,14 @@ std::string_view to_string(ErrorCode code) {
     case ErrorCode::kUnreachable: return "unreachable";
     case ErrorCode::kConnectionLost: return "connectionLost";
     case ErrorCode::kCancelled: return "cancelled";
+    case ErrorCode::kChangeInFlight: return "changeInFlight";
+    case ErrorCode::kNotCaughtUp: return "notCaughtUp";
+    case ErrorCode::kWouldLoseQuorum: return "wouldLoseQuorum";
     case ErrorCode::kPermissionDenied: return "permissionDenied";
     case ErrorCode::kUnauthenticated: return "unauthenticated";
     case ErrorCode::kWrongCluster: return "wrongCluster";
     case ErrorCode::kWrongMember: return "wrongMember";
+    case ErrorCode::kMemberRemoved: return "memberRemoved";
     case ErrorCode::kIo: return "io";
     case ErrorCode::kCorrupt: return "corrupt";
     case ErrorCode::kInUse: return "inUse";

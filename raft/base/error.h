@@ -40,6 +40,8 @@ enum class ErrorCode : std::uint16_t {
   kNoLeaderElected = 30,
   kNotANumber = 31,
   kNumberOverflow = 32,
+  kMemberNotFound = 33,
+  kMemberExists = 34,
   // The cluster cannot do it now; another try, later or elsewhere, may succeed.
   kNotLeader = 40,
   kNoQuorum = 41,
@@ -50,11 +52,15 @@ enum class ErrorCode : std::uint16_t {
   kUnreachable = 46,
   kConnectionLost = 47,
   kCancelled = 48,
+  kChangeInFlight = 49,
+  kNotCaughtUp = 50,
+  kWouldLoseQuorum = 51,
   // Who is asking, or who is being asked.
   kPermissionDenied = 60,
   kUnauthenticated = 61,
   kWrongCluster = 62,
   kWrongMember = 63,
+  kMemberRemoved = 64,
   // The local disk.
   kIo = 80,
   kCorrupt = 81,

@@ -56,6 +56,8 @@ inline constexpr std::size_t kApplyEntriesMax = 1024;
 // Entries that every member has and the state has durably, and that are kept in the log all the
 // same: whoever turns out to need one of the last few is spared a snapshot.
 inline constexpr std::uint64_t kLogEntriesKept = 4096;
+// Log that is kept for members that lag behind.
+inline constexpr std::uint64_t kLogBytesKept = 256 * kMiB;
 
 // Streams: what is buffered for a peer that does not read, before writing to it waits.
 inline constexpr std::size_t kStreamReadBuffer = 256 * kKiB;

@@ -62,9 +62,10 @@ void Core::Impl::step(Instant now, Event event) {
   if (now_ >= deadline()) run_timers();
 }
 
-std::variant<LogId, Refusal> Core::Impl::propose(Instant now, Bytes command) {
+template <class Question>
+std::variant<LogId, Refusal> Core::Impl::ask(Instant now, Question event) {
   const std::size_t before = out_.proposals.size();
-  step(now, Propose{ProposalId{}, std::move(command)});
+  step(now, std::move(event));
   CHECK_EQ(out_.proposals.size(), before + 1);
   const std::variant<LogId, Refusal> answer = out_.proposals.back().answer;
   out_.proposals.pop_back();
@@ -272,7 +273,13 @@ void Core::step(Instant now, Event event) {
   impl_->step(now, std::move(event));
 }
 std::variant<LogId, Refusal> Core::propose(Instant now, Bytes command) {
-  return impl_->propose(now, std::move(command));
+  return impl_->ask(now, Propose{ProposalId{}, std::move(command)});
+}
+std::variant<LogId, Refusal> Core::change_configuration(Instant now, Configuration target) {
+  return impl_->ask(now, ChangeConfiguration{ProposalId{}, std::move(target)});
+}
+std::variant<LogId, Refusal> Core::transfer_leadership(Instant now, MemberId target) {
+  return impl_->ask(now, TransferLeadership{ProposalId{}, target});
 }
 Output Core::take_output() {
   return impl_->take_output();

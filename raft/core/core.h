@@ -103,6 +103,9 @@ class Core {
   // The same as stepping a Propose and looking for its answer in the output, except that the answer
   // is returned and the output is left alone: so that many proposals share one output.
   std::variant<LogId, Refusal> propose(Instant now, Bytes command);
+  // Likewise for ChangeConfiguration and TransferLeadership.
+  std::variant<LogId, Refusal> change_configuration(Instant now, Configuration target);
+  std::variant<LogId, Refusal> transfer_leadership(Instant now, MemberId target);
 
   // What is to be done since the last call.
   Output take_output();

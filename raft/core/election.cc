@@ -84,7 +84,7 @@ void Core::Impl::become_follower(Term term, MemberId leader, Loss loss) {
     report(SteppedDown{.term = deposed_term, .quorum_lost = loss == Loss::kQuorum});
     refuse_reads(*deposed);
     for (const auto& [id, peer] : deposed->peers) {
-      if (peer.in_snapshot()) out_.transfers.push_back({id, false});
+      if (peer.in_snapshot()) out_.transfers.push_back({.peer = id, .wanted = false});
     }
   }
   asked_reads_.forget_asking();

@@ -31,7 +31,9 @@ class Core::Impl {
   Impl(CoreOptions options, Restored restored, Instant now);
 
   void step(Instant now, Event event);
-  std::variant<LogId, Refusal> propose(Instant now, Bytes command);
+  // Steps an event that is answered in the same step, and takes its answer out of the output.
+  template <class Question>
+  std::variant<LogId, Refusal> ask(Instant now, Question event);
   Output take_output();
   Instant deadline() const;
 

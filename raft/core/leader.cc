@@ -132,7 +132,7 @@ void Core::Impl::on(const Message& message, const AppendReply& reply) {
   } else if (peer->accepted(reply.match, now_)) {
     if (peer->in_snapshot() && peer->next() >= log_first_) {
       peer->end_snapshot();
-      out_.transfers.push_back({message.from, false});
+      out_.transfers.push_back({.peer = message.from, .wanted = false});
     }
     count_replicas(*leader);
     if (leader->handover) tell_target(*leader);

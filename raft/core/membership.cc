@@ -132,7 +132,7 @@ void Core::Impl::drop_departed_peers(Leader& leader) {
   std::erase_if(leader.peers, [&](const auto& entry) {
     const auto& [id, peer] = entry;
     if (!peer.leaving_since || now_ - *peer.leaving_since < farewell) return false;
-    if (peer.in_snapshot()) out_.transfers.push_back({id, false});
+    if (peer.in_snapshot()) out_.transfers.push_back({.peer = id, .wanted = false});
     return true;
   });
 }

@@ -74,6 +74,7 @@ struct Load {
 struct Transfer {
   MemberId peer;
   bool wanted = false;
+  Index at_least{};  // the snapshot has to reach there, for the log to go on from it
 };
 // A peer has stored so much of the snapshot that it is sent.
 struct StoredByPeer {

@@ -17,7 +17,7 @@ namespace coord::raft {
 void Core::Impl::begin_snapshot(MemberId id, Progress& peer) {
   peer.begin_snapshot();
   report(PeerNeedsSnapshot{id});
-  out_.transfers.push_back({id, true});
+  out_.transfers.push_back({.peer = id, .wanted = true, .at_least = log_first_.prev()});
 }
 
 void Core::Impl::on(SnapshotRead event) {

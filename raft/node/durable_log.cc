@@ -48,8 +48,40 @@ void WriterLog::cut(Index through) {
   writer_->cut(through, [this](Index first_kept) { node_->log_cut(first_kept); });
 }
 
-Result<Restored> restore(Log& log, LogId applied, Configuration configuration) {
+namespace {
+
+// Whether the log holds the state's last entry, or begins right behind it.
+Result<bool> continues(Log& log, LogId applied) {
   const RecoveredLog recovered = log.recovered();
+  if (recovered.last.index <= applied.index) return recovered.last == applied;
+  if (applied.index.next() < recovered.first_index) return true;  // no snapshot explains that
+  const auto slice = log.read(applied.index.next(), applied.index.next(), 1);
+  if (!slice.ok()) return slice.error();
+  return slice->previous == applied;
+}
+
+Status begin_anew(Log& log, RecoveredLog& recovered, LogId last) {
+  // No log ends in a term that its member has not seen.
+  if (recovered.hard_state.term < last.term) recovered.hard_state = {.term = last.term, .vote = {}};
+  recovered.first_index = last.index.next();
+  recovered.last = last;
+  Durable batch;
+  batch.reset_to = last;
+  batch.hard_state = recovered.hard_state;
+  return log.write(std::span(&batch, 1));
+}
+
+}  // namespace
+
+Result<Restored> restore(Log& log, LogId applied, Configuration configuration, LogId installed) {
+  RecoveredLog recovered = log.recovered();
+  if (applied == installed && !applied.index.is_zero()) {
+    const Result<bool> as_it_should_be = continues(log, applied);
+    if (!as_it_should_be.ok()) return as_it_should_be.error();
+    if (!*as_it_should_be) {
+      if (Status done = begin_anew(log, recovered, applied); !done.ok()) return done.error();
+    }
+  }
   if (applied.index.next() < recovered.first_index) {
     return make_error(ErrorCode::kCorrupt,
                       "the state ends with entry {}, but the log begins with entry {}; {}", applied,

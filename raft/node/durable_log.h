@@ -36,7 +36,10 @@ class WriterLog final : public DurableLog {
 
 // What a node starts from: the log, and the state that was flushed with `applied` as its last entry
 // and `configuration` as the one in force there. kCorrupt if the two cannot belong together: the
-// log ends before the state, begins behind it, or has another entry where the state ends.
-Result<Restored> restore(Log& log, LogId applied, Configuration configuration);
+// log ends before the state, begins behind it, or has another entry where the state ends. Of a
+// state that is a snapshot and has taken in nothing since (`installed` is `applied`), the log may
+// be that of before: then it is begun anew, as it was about to be when the crash came.
+Result<Restored> restore(Log& log, LogId applied, Configuration configuration,
+                         LogId installed = {});
 
 }  // namespace coord::raft

@@ -4,6 +4,8 @@
 
 #include <variant>
 
+#include "raft/core/describe.h"
+
 namespace coord::raft {
 
 namespace {
@@ -31,6 +33,10 @@ FactLog::FactLog(MemberId self, spdlog::logger* logger, NodeCounters& counters)
 
 void FactLog::note(const Fact& fact) {
   std::visit([this](const auto& alternative) { on(alternative); }, fact);
+}
+
+void FactLog::note(const Error& error) {
+  logger_.warn("a snapshot from the leader is of no use: {}", error.message);
 }
 
 void FactLog::leads(Term term, MemberId leader) {
@@ -82,7 +88,30 @@ void FactLog::on(const MessageRefused& fact) {
 }
 
 void FactLog::on(const PeerNeedsSnapshot& fact) {
-  logger_.warn("member {:x} needs entries that were cut from the log", fact.peer);
+  logger_.info("member {:x} needs entries that were cut from the log: it is sent the state",
+               fact.peer);
+}
+
+void FactLog::on(const ConfigurationChanged& fact) {
+  logger_.info("entry {}: the members are {}", fact.index, describe(fact.configuration));
+}
+
+void FactLog::on(const Removed& fact) {
+  logger_.warn("entry {}: this member was removed from the cluster", fact.index);
+}
+
+void FactLog::on(const TransferStarted& fact) {
+  logger_.info("leadership goes over to member {:x}", fact.target);
+}
+
+void FactLog::on(const TransferFailed& fact) {
+  logger_.warn("member {:x} has not taken leadership over; this member keeps it", fact.target);
+}
+
+void FactLog::on(const SnapshotTaken& fact) {
+  ++counters_.snapshots_installed;
+  logger_.info("the state is now the leader's as of entry {}{}", fact.last,
+               fact.kept ? "; the log behind it is kept" : "");
 }
 
 }  // namespace coord::raft

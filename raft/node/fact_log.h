@@ -11,6 +11,8 @@ class FactLog {
   FactLog(MemberId self, spdlog::logger* logger, NodeCounters& counters);
 
   void note(const Fact& fact);
+  // A snapshot that came to nothing.
+  void note(const Error& error);
 
  private:
   void on(const BecameFollower& fact);
@@ -23,6 +25,11 @@ class FactLog {
   void on(const Truncated& fact);
   void on(const MessageRefused& fact);
   void on(const PeerNeedsSnapshot& fact);
+  void on(const ConfigurationChanged& fact);
+  void on(const Removed& fact);
+  void on(const TransferStarted& fact);
+  void on(const TransferFailed& fact);
+  void on(const SnapshotTaken& fact);
   void leads(Term term, MemberId leader);
 
   const MemberId self_;

@@ -6,7 +6,9 @@
 #include "raft/base/check.h"
 #include "raft/node/apply_queue.h"
 #include "raft/node/fact_log.h"
+#include "raft/node/log_budget.h"
 #include "raft/node/read_gates.h"
+#include "raft/node/snapshot_receiver.h"
 
 namespace coord::raft {
 
@@ -19,17 +21,22 @@ constexpr Duration kApplyTimeMax = milliseconds(1);
 // What an output sets off may want another output at once, such as a proposal on becoming leader.
 // More than that is work for the next turn.
 constexpr int kOutputsPerPumpMax = 4;
+// The log behind a snapshot that is being sent may grow to so many times the usual.
+constexpr std::uint64_t kLogKeptForSnapshot = 4;
 
 }  // namespace
 
 class Node::Impl {
  public:
-  Impl(CoreOptions options, Restored restored, Dependencies dependencies, Instant now)
+  Impl(NodeOptions options, Restored restored, Dependencies dependencies, Instant now)
       : dependencies_(std::move(dependencies)),
+        options_(options),
         now_(now),
         applied_(restored.applied.index),
-        facts_(options.self, dependencies_.logger, counters_),
-        core_(std::move(options), std::move(restored), now) {}
+        budget_(restored.applied.index),
+        receiver_(dependencies_.snapshots, receiver_handlers()),
+        facts_(options.core.self, dependencies_.logger, counters_),
+        core_(options.core, std::move(restored), now) {}
 
   void close() {
     closing_ = true;
@@ -52,6 +59,17 @@ class Node::Impl {
     if (closing_) return done(cancelled());
     gates_.add(std::move(done));
     wants_output_ = true;
+  }
+
+  Result<LogId> change_configuration(Configuration target) {
+    wants_output_ = true;
+    return result_of(core_.change_configuration(time(), std::move(target)));
+  }
+
+  Status transfer_leadership(MemberId target) {
+    wants_output_ = true;
+    const auto result = result_of(core_.transfer_leadership(time(), target));
+    return result.ok() ? Status() : Status(result.error());
   }
 
   template <class E>
@@ -87,12 +105,14 @@ class Node::Impl {
     if (first_kept <= first_kept_) return;
     first_kept_ = first_kept;
     const Index through = first_kept.prev();
+    budget_.cut(through);
     step(LogCut{core_.at(through).value_or(LogId{.term = {}, .index = through})});
   }
 
   void pump(Instant now) {
     now_ = std::max(now_, now);
     if (now_ >= core_.deadline()) step(Tick{});
+    run_senders();
     for (int i = 0; i < kOutputsPerPumpMax && (i == 0 || wants_output_); ++i) {
       if (std::exchange(wants_output_, false)) {
         if (const auto id = gates_.name_gathered()) {
@@ -106,7 +126,12 @@ class Node::Impl {
     }
   }
 
-  Instant deadline() const { return wants_output_ || !to_apply_.empty() ? now_ : core_.deadline(); }
+  Instant deadline() const {
+    if (wants_output_ || (!to_apply_.empty() && !installing_)) return now_;
+    Instant deadline = core_.deadline();
+    for (const auto& [peer, sender] : senders_) deadline = std::min(deadline, sender->deadline());
+    return deadline;
+  }
 
   const Core& core() const { return core_; }
   Index applied() const { return applied_; }
@@ -115,6 +140,71 @@ class Node::Impl {
  private:
   static Status cancelled() {
     return make_error(ErrorCode::kCancelled, "this member is shutting down");
+  }
+
+  static Result<LogId> result_of(std::variant<LogId, Refusal> answer) {
+    if (const auto* refusal = std::get_if<Refusal>(&answer)) return to_error(*refusal);
+    return std::get<LogId>(answer);
+  }
+
+  // --- Snapshots -------------------------------------------------------------------------------
+
+  SnapshotReceiver::Handlers receiver_handlers() {
+    return {.stored = [this](SnapshotStored event) { step(event); },
+            .received =
+                [this](SnapshotReceived event) {
+                  verdict_due_ = true;
+                  step(std::move(event));
+                },
+            .failed = [this](const Error& error) { facts_.note(error); }};
+  }
+
+  void carry_out_snapshots(Output& output) {
+    for (const Transfer& transfer : output.transfers) {
+      if (!transfer.wanted) {
+        counters_.snapshots_sent += senders_.erase(transfer.peer);
+        continue;
+      }
+      auto& sender = senders_[transfer.peer];
+      if (sender) continue;
+      sender = std::make_unique<SnapshotSender>(
+          transfer.peer, transfer.at_least, dependencies_.snapshots, options_.snapshots,
+          [this](SnapshotRead event) { step(std::move(event)); });
+    }
+    for (const StoredByPeer& report : output.stored) {
+      const auto sender = senders_.find(report.peer);
+      if (sender != senders_.end()) sender->second->stored(report, now_);
+    }
+    for (ArrivedChunk& arrived : output.chunks) receiver_.arrived(std::move(arrived));
+    const bool verdict = std::exchange(verdict_due_, false);
+    if (output.install) {
+      install(output.install->last);
+    } else if (verdict) {
+      dependencies_.snapshots.discard();
+    }
+  }
+
+  void run_senders() {
+    std::erase_if(senders_, [this](const auto& entry) {
+      if (entry.second->run(now_)) return false;
+      step(SnapshotFailed{entry.first});
+      return true;
+    });
+  }
+
+  void install(LogId last) {
+    CHECK(!installing_);
+    installing_ = true;
+    // What is left to apply is in the snapshot.
+    to_apply_ = {};
+    dependencies_.snapshots.install(last, [this, last, alive = std::weak_ptr(alive_)] {
+      if (alive.expired()) return;
+      installing_ = false;
+      applied_ = last.index;
+      flushed_ = last.index;
+      budget_ = LogBudget(last.index);
+      step(SnapshotInstalled{last});
+    });
   }
 
   Instant time() {
@@ -135,6 +225,7 @@ class Node::Impl {
       ++counters_.log_loads;
       dependencies_.log.load(load);
     }
+    carry_out_snapshots(output);
     to_apply_.push(std::move(output.committed));
     for (const ReadAnswer& read : output.reads) {
       if (std::holds_alternative<Refusal>(read.answer)) ++counters_.reads_refused;
@@ -173,7 +264,7 @@ class Node::Impl {
   }
 
   void apply_slice() {
-    if (to_apply_.empty()) return;
+    if (to_apply_.empty() || installing_) return;
     const Instant start = time();
     std::size_t entries = 0;
     std::size_t bytes = 0;
@@ -188,6 +279,7 @@ class Node::Impl {
       dependencies_.state_machine.apply(slice);
     }
     counters_.entries_applied += entries;
+    budget_.add(applied_, bytes + entries * sizeof(Entry));
     core_.step(time(), Applied{applied_});
   }
 
@@ -198,16 +290,28 @@ class Node::Impl {
 
   void cut_log() {
     if (cut_under_way_) return;
-    const Index everywhere = std::min(flushed_, core_.status().held_by_all);
-    if (everywhere.value() <= limits::kLogEntriesKept) return;
-    const Index through = everywhere - limits::kLogEntriesKept;
+    const Index held = core_.status().held_by_all;
+    const Index everywhere =
+        held.value() <= limits::kLogEntriesKept ? Index{} : held - limits::kLogEntriesKept;
+    const Index through = std::min(flushed_, std::max(everywhere, lagging_members_may_lose()));
     if (through <= cut_asked_) return;
     cut_asked_ = through;
     cut_under_way_ = true;
     dependencies_.log.cut(through);
   }
 
+  // The log up to there takes more than is kept for anybody.
+  Index lagging_members_may_lose() {
+    Index through = budget_.beyond(options_.log_bytes_kept);
+    for (const auto& [peer, sender] : senders_) {
+      // Whoever gets a snapshot needs the log behind it, or would need the next snapshot at once.
+      if (const auto last = sender->last()) through = std::min(through, last->index);
+    }
+    return std::max(through, budget_.beyond(kLogKeptForSnapshot * options_.log_bytes_kept));
+  }
+
   Dependencies dependencies_;
+  const NodeOptions options_;
   NodeCounters counters_;
   Instant now_;
   bool closing_ = false;
@@ -220,6 +324,12 @@ class Node::Impl {
 
   Index applied_;
   ApplyQueue to_apply_;
+  LogBudget budget_;
+  std::map<MemberId, std::unique_ptr<SnapshotSender>> senders_;
+  SnapshotReceiver receiver_;
+  bool verdict_due_ = false;  // on a snapshot that was received
+  bool installing_ = false;   // nothing is applied meanwhile
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   ReadGates gates_;
 
   Index flushed_{};  // the state has this durably
@@ -231,7 +341,7 @@ class Node::Impl {
   Core core_;
 };
 
-Node::Node(CoreOptions options, Restored restored, Dependencies dependencies, Instant now)
+Node::Node(NodeOptions options, Restored restored, Dependencies dependencies, Instant now)
     : impl_(std::make_unique<Impl>(std::move(options), std::move(restored), std::move(dependencies),
                                    now)) {}
 // First, while everything is there: who is told may call the node.
@@ -241,6 +351,12 @@ Node::~Node() {
 
 Result<LogId> Node::propose(Bytes command) {
   return impl_->propose(std::move(command));
+}
+Result<LogId> Node::change_configuration(Configuration target) {
+  return impl_->change_configuration(std::move(target));
+}
+Status Node::transfer_leadership(MemberId target) {
+  return impl_->transfer_leadership(target);
 }
 void Node::read_gate(std::function<void(Status)> done) {
   impl_->read_gate(std::move(done));

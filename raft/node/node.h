@@ -17,6 +17,8 @@
 
 #include "raft/base/result.h"
 #include "raft/core/core.h"
+#include "raft/node/snapshot_sender.h"
+#include "raft/node/snapshots.h"
 
 namespace spdlog {
 class logger;
@@ -78,6 +80,16 @@ struct NodeCounters {
   std::uint64_t elections = 0;           // that this member campaigned in
   std::uint64_t leaderships = 0;         // of this member
   std::uint64_t leadership_changes = 0;  // that this member saw, its own included
+  std::uint64_t snapshots_sent = 0;
+  std::uint64_t snapshots_installed = 0;
+};
+
+struct NodeOptions {
+  CoreOptions core;
+  SnapshotSendOptions snapshots = {};
+  // Of the log behind the last flush so much is kept for members that lag behind; a member that
+  // needs more is sent a snapshot. While one is being sent, up to four times as much.
+  std::uint64_t log_bytes_kept = limits::kLogBytesKept;
 };
 
 class Node {
@@ -87,6 +99,7 @@ class Node {
     PeerLinks& peers;
     StateMachine& state_machine;
     NodeObserver& observer;
+    SnapshotStore& snapshots;
     // The time as of now. Without it events carry the time of the last pump(), and a process that
     // was stopped for a while takes what had arrived meanwhile for older than it is.
     std::function<Instant()> clock = {};
@@ -94,7 +107,7 @@ class Node {
     spdlog::logger* logger = nullptr;
   };
 
-  Node(CoreOptions options, Restored restored, Dependencies dependencies, Instant now);
+  Node(NodeOptions options, Restored restored, Dependencies dependencies, Instant now);
   // Reads that still wait get kCancelled.
   ~Node();
   Node(const Node&) = delete;
@@ -106,6 +119,16 @@ class Node {
   // at that index has this term, the command was applied; if another was, it never will be.
   // The error says kNotLeader or kOverloaded; in both cases nothing was appended.
   Result<LogId> propose(Bytes command);
+
+  // Has the members become these (Raft §4), if this member is the leader: the LogId of the entry
+  // that is in force from now on. It is done when the entry is committed and, where voters have
+  // changed, the one that ends the joint configuration is. Errors: kNotLeader, kNoQuorum,
+  // kChangeInFlight, kInvalidArgument, kNotCaughtUp, kWouldLoseQuorum.
+  Result<LogId> change_configuration(Configuration target);
+  // Hands leadership over (Raft §3.10), to the member that is best prepared if `target` is zero.
+  // It is done when another member leads; it has failed when the fact TransferFailed is reported.
+  // Errors: kNotLeader, kNoQuorum, kInvalidArgument.
+  Status transfer_leadership(MemberId target);
 
   // Calls `done` once this member has applied everything that a linearizable read has to see
   // (Raft §6.4), or with kNotLeader / kNoQuorum / kCancelled. Any member may ask: others than the
@@ -121,9 +144,10 @@ class Node {
   Index applied() const;
   const NodeCounters& counters() const;
 
-  // Lets the log be cut up to `through`, which the state has durably (a flush). The node cuts as
-  // far as every member of the configuration has the entries (a leader knows; a follower learns of
-  // it from the leader's reports and else keeps the log), and never past `through`.
+  // Lets the log be cut up to `through`, which the state has durably (a flush), and never past it.
+  // The node cuts as far as every member of the configuration has the entries (a leader knows; a
+  // follower learns of it from the leader's reports), and further where more than
+  // NodeOptions::log_bytes_kept would be kept for those who lag behind.
   void flushed(LogId through);
 
   // --- For the loop and the helpers around it ------------------------------------------------

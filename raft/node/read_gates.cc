@@ -17,6 +17,22 @@ Error to_error(Refusal refusal) {
     case Refusal::kLostLeader:
       return make_error(ErrorCode::kNotLeader,
                         "the leadership ended before the read was confirmed");
+    case Refusal::kNotReady:
+      return make_error(ErrorCode::kNoQuorum, "this leader has not committed anything yet");
+    case Refusal::kChangeInFlight:
+      return make_error(ErrorCode::kChangeInFlight,
+                        "another change of the members is not finished");
+    case Refusal::kBadConfiguration:
+      return make_error(ErrorCode::kInvalidArgument, "the members cannot be changed to that");
+    case Refusal::kNotCaughtUp:
+      return make_error(ErrorCode::kNotCaughtUp,
+                        "a member that is to vote has not caught up with the log");
+    case Refusal::kWouldLoseQuorum:
+      return make_error(ErrorCode::kWouldLoseQuorum,
+                        "too few of the members that would vote can be heard");
+    case Refusal::kBadTarget:
+      return make_error(ErrorCode::kInvalidArgument,
+                        "leadership can only go to another voting member that can be heard");
   }
   return make_error(ErrorCode::kInternal, "refused");
 }

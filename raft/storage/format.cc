@@ -43,7 +43,7 @@ std::uint64_t hash_words(std::span<const std::uint64_t> words) {
 
 bool is_record_type(std::uint8_t type) {
   return type >= static_cast<std::uint8_t>(RecordType::kEntry) &&
-         type <= static_cast<std::uint8_t>(RecordType::kTruncate);
+         type <= static_cast<std::uint8_t>(RecordType::kReset);
 }
 
 bool is_entry_type(std::uint8_t type) {

@@ -34,6 +34,10 @@
 //      kEntry          term                             index         the entry's
 //      kHardState      term                             vote          none
 //      kTruncate       term of the entry before         from index    none
+//      kReset          term of the entry before         its index     none
+//
+// After a reset the log begins anew, behind an entry that a snapshot contains; no record before it
+// counts but the hard state.
 //
 // Checksums are seeded with the segment's seed and the record's offset, and the seed of a segment
 // depends on the seed and the last record of the one before it. So bytes of an older use of the
@@ -90,7 +94,7 @@ std::uint64_t first_seed(ClusterId cluster, MemberId member);
 std::uint64_t next_seed(std::uint64_t previous_seed, std::uint64_t previous_end,
                         std::uint64_t last_checksum);
 
-enum class RecordType : std::uint8_t { kEntry = 1, kHardState = 2, kTruncate = 3 };
+enum class RecordType : std::uint8_t { kEntry = 1, kHardState = 2, kTruncate = 3, kReset = 4 };
 
 struct Record {
   RecordType type = RecordType::kEntry;

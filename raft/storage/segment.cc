@@ -67,6 +67,12 @@ void Segment::note_truncation(LogId last) {
   mark_next_ = true;
 }
 
+void Segment::note_reset(LogId last) {
+  previous_ = last;
+  marks_.clear();
+  mark_next_ = true;
+}
+
 void Segment::note_record(std::uint64_t end, std::uint64_t checksum) {
   end_ = end;
   last_checksum_ = checksum;

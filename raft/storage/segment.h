@@ -39,6 +39,8 @@ class Segment {
   void note_entry(Index index, std::uint64_t position);
   // Entries after `last` no longer count, wherever they are.
   void note_truncation(LogId last);
+  // No entry counts that was written so far, wherever it is; the log begins after `last`.
+  void note_reset(LogId last);
   // A record with that checksum ends at `end`.
   void note_record(std::uint64_t end, std::uint64_t checksum);
 

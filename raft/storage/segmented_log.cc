@@ -66,6 +66,9 @@ Status SegmentedLog::write_batches(std::span<const Durable> batches) {
     if (batch.hard_state) {
       if (Status done = put_hard_state(*batch.hard_state); !done.ok()) return done;
     }
+    if (batch.reset_to) {
+      if (Status done = put_reset(*batch.reset_to); !done.ok()) return done;
+    }
     if (batch.truncate_from) {
       if (Status done = put_truncation(*batch.truncate_from); !done.ok()) return done;
     }
@@ -78,7 +81,7 @@ Status SegmentedLog::write_batches(std::span<const Durable> batches) {
   return {};
 }
 
-// Each of the three changes what is known only after put(), which may begin a segment, whose header
+// Each of the four changes what is known only after put(), which may begin a segment, whose header
 // says what was known before the record.
 
 Status SegmentedLog::put_hard_state(const HardState& state) {
@@ -89,13 +92,21 @@ Status SegmentedLog::put_hard_state(const HardState& state) {
 }
 
 Status SegmentedLog::put_truncation(Index from) {
-  const LogId base = segments_.front()->previous();
-  CHECK(base.index < from && from <= last_.index.next(), "truncation from {}, log {} to {}", from,
-        base, last_);
+  CHECK(base().index < from && from <= last_.index.next(), "truncation from {}, log {} to {}", from,
+        base(), last_);
   const LogId last{.term = term_at(from.prev()), .index = from.prev()};
   Status done =
       put({.type = RecordType::kTruncate, .first = last.term.value(), .second = from.value()});
   note_truncation(last);
+  return done;
+}
+
+Status SegmentedLog::put_reset(LogId last) {
+  CHECK(base().index <= last.index, "the log of {} to {} begins anew after {}", base(), last_,
+        last);
+  Status done =
+      put({.type = RecordType::kReset, .first = last.term.value(), .second = last.index.value()});
+  note_reset(last);
   return done;
 }
 
@@ -187,10 +198,9 @@ Result<std::filesystem::path> SegmentedLog::new_file(std::uint64_t file_bytes) {
 
 Result<Log::Slice> SegmentedLog::read(Index from, Index through, std::size_t bytes_max) {
   if (failed_) return *failed_;
-  const LogId base = segments_.front()->previous();
-  if (from <= base.index) {
+  if (from <= base().index) {
     return make_error(ErrorCode::kCompacted, "entry {} was cut from the log, which begins after {}",
-                      from, base);
+                      from, base());
   }
   if (from > last_.index) {
     return make_error(ErrorCode::kInvalidArgument, "entry {} is behind the log's last, {}", from,
@@ -230,9 +240,9 @@ Result<Index> SegmentedLog::cut(Index through) {
     if (!done.ok()) return remember(Result<Index>(done.error()));
     segments_.pop_front();
   }
-  const Index base = segments_.front()->previous().index;
-  while (terms_.size() > 1 && terms_[1].index <= base.next()) terms_.pop_front();
-  return base.next();
+  const Index first = base().index.next();
+  while (terms_.size() > 1 && terms_[1].index <= first) terms_.pop_front();
+  return first;
 }
 
 std::uint64_t SegmentedLog::disk_bytes() const {
@@ -253,11 +263,16 @@ void SegmentedLog::note_truncation(LogId last) {
   last_ = last;
 }
 
+void SegmentedLog::note_reset(LogId last) {
+  terms_.clear();
+  for (const auto& segment : segments_) segment->note_reset(last);
+  last_ = last;
+}
+
 Term SegmentedLog::term_at(Index index) const {
-  const LogId base = segments_.front()->previous();
-  CHECK(base.index <= index && index <= last_.index, "the term of {} in {} to {}", index, base,
+  CHECK(base().index <= index && index <= last_.index, "the term of {} in {} to {}", index, base(),
         last_);
-  if (index == base.index) return base.term;
+  if (index == base().index) return base().term;
   const auto after =
       std::upper_bound(terms_.begin(), terms_.end(), index,
                        [](Index wanted, const LogId& first) { return wanted < first.index; });

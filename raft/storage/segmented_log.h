@@ -41,6 +41,7 @@ class SegmentedLog final : public Log {
   Status write_batches(std::span<const Durable> batches);
   Status put_hard_state(const HardState& state);
   Status put_truncation(Index from);
+  Status put_reset(LogId last);
   Status put_entry(const Entry& entry);
   Status put(Record record);
   Status flush();
@@ -52,6 +53,9 @@ class SegmentedLog final : public Log {
   // --- what the records say, as they are written or recovered ---
   void note_entry(LogId id, std::uint64_t position);
   void note_truncation(LogId last);
+  void note_reset(LogId last);
+  // The entry that the log was cut or begun behind.
+  LogId base() const { return segments_.front()->previous(); }
   Term term_at(Index index) const;
 
   template <class T>
@@ -62,7 +66,7 @@ class SegmentedLog final : public Log {
   SpareSegments spares_;
   RecoveredLog recovered_;
 
-  // Never empty after recover(). `previous` of the first is what the log was cut or begun at.
+  // Never empty after recover().
   std::deque<std::unique_ptr<Segment>> segments_;
   HardState hard_state_;
   LogId last_;

@@ -23,9 +23,7 @@ Status SegmentedLog::recover() {
   Status done = numbers.empty() ? begin_segment(0) : open_segments(numbers);
   if (!done.ok()) return done;
 
-  recovered_ = {.hard_state = hard_state_,
-                .first_index = segments_.front()->previous().index.next(),
-                .last = last_};
+  recovered_ = {.hard_state = hard_state_, .first_index = base().index.next(), .last = last_};
   return {};
 }
 
@@ -94,7 +92,6 @@ Status SegmentedLog::check_continuity(const std::filesystem::path& path,
 }
 
 std::optional<std::string> SegmentedLog::replay(const Record& record, std::uint64_t position) {
-  const LogId base = segments_.front()->previous();
   switch (record.type) {
     case RecordType::kEntry: {
       const LogId id{.term = Term(record.first), .index = Index(record.second)};
@@ -114,11 +111,19 @@ std::optional<std::string> SegmentedLog::replay(const Record& record, std::uint6
       // It may reach back before what is kept: segments whose entries do not count any more were
       // removed, and the log begins where the truncation says.
       const LogId last{.term = Term(record.first), .index = Index(record.second - 1)};
-      if (last.index >= base.index && last.term != term_at(last.index)) {
+      if (last.index >= base().index && last.term != term_at(last.index)) {
         return fmt::format("a truncation back to {}, but that entry has term {}", last,
                            term_at(last.index));
       }
       note_truncation(last);
+      return std::nullopt;
+    }
+    case RecordType::kReset: {
+      const LogId last{.term = Term(record.first), .index = Index(record.second)};
+      if (last.index < base().index || last.index == Index::max()) {
+        return fmt::format("a new beginning after {}, in a log that begins after {}", last, base());
+      }
+      note_reset(last);
       return std::nullopt;
     }
   }

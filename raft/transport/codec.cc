@@ -84,6 +84,19 @@ void encode_body(const ReadIndexReply& body, schema::Message::Builder message) {
   builder.setGranted(body.granted);
   builder.setIndex(body.index.value());
 }
+void encode_body(const SnapshotChunk& body, schema::Message::Builder message) {
+  auto builder = message.initSnapshotChunk();
+  encode_log_id(body.last, builder.initLast());
+  builder.setSize(body.size);
+  builder.setChecksum(body.checksum);
+  builder.setOffset(body.offset);
+  builder.setData(to_data(body.data));
+}
+void encode_body(const SnapshotReply& body, schema::Message::Builder message) {
+  auto builder = message.initSnapshotReply();
+  encode_log_id(body.last, builder.initLast());
+  builder.setReceived(body.received);
+}
 
 // ---------------------------------------------------------------------------------------------
 // Decoding
@@ -193,6 +206,21 @@ Result<Body> decode_heartbeat(schema::Heartbeat::Reader reader) {
                         .held_by_all = Index(reader.getHeldByAll())});
 }
 
+Result<Body> decode_snapshot_chunk(schema::SnapshotChunk::Reader reader) {
+  const auto data = reader.getData();
+  if (!sound(reader.getLast()) || reader.getLast().getIndex() == 0) return invalid("a snapshot");
+  if (data.size() > limits::kSnapshotChunkBytes || reader.getOffset() > reader.getSize() ||
+      data.size() > reader.getSize() - reader.getOffset()) {
+    return invalid("a piece of a snapshot");
+  }
+  return Body(
+      SnapshotChunk{.last = decode_log_id(reader.getLast()),
+                    .size = reader.getSize(),
+                    .checksum = reader.getChecksum(),
+                    .offset = reader.getOffset(),
+                    .data = Bytes::copy_of(std::as_bytes(std::span(data.begin(), data.size())))});
+}
+
 Result<Body> decode_body(schema::Message::Reader reader, std::size_t entry_bytes_max) {
   switch (reader.which()) {
     case schema::Message::VOTE_REQUEST:
@@ -218,6 +246,12 @@ Result<Body> decode_body(schema::Message::Reader reader, std::size_t entry_bytes
       return Body(ReadIndexReply{.id = ReadId(reader.getReadIndexReply().getId()),
                                  .granted = reader.getReadIndexReply().getGranted(),
                                  .index = Index(reader.getReadIndexReply().getIndex())});
+    case schema::Message::SNAPSHOT_CHUNK:
+      return decode_snapshot_chunk(reader.getSnapshotChunk());
+    case schema::Message::SNAPSHOT_REPLY:
+      if (!sound(reader.getSnapshotReply().getLast())) return invalid("a snapshot");
+      return Body(SnapshotReply{.last = decode_log_id(reader.getSnapshotReply().getLast()),
+                                .received = reader.getSnapshotReply().getReceived()});
   }
   return invalid("an unknown kind of message");
 }
@@ -229,7 +263,8 @@ bool needs_term(const Body& body) {
       [](const auto& each) {
         using T = std::decay_t<decltype(each)>;
         return std::is_same_v<T, VoteRequest> || std::is_same_v<T, AppendRequest> ||
-               std::is_same_v<T, Heartbeat> || std::is_same_v<T, TimeoutNow>;
+               std::is_same_v<T, Heartbeat> || std::is_same_v<T, TimeoutNow> ||
+               std::is_same_v<T, SnapshotChunk>;
       },
       body);
 }
@@ -243,6 +278,8 @@ std::size_t encoded_bytes(const Message& message) {
   std::size_t bytes = kFixed;
   if (const auto* append = std::get_if<AppendRequest>(&message.body)) {
     for (const Entry& entry : append->entries) bytes += kPerEntry + aligned(entry.payload.size());
+  } else if (const auto* chunk = std::get_if<SnapshotChunk>(&message.body)) {
+    bytes += aligned(chunk->data.size());
   }
   return bytes;
 }

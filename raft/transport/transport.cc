@@ -31,7 +31,8 @@ bool is_reply(const Message& message) {
   return std::holds_alternative<AppendReply>(message.body) ||
          std::holds_alternative<HeartbeatReply>(message.body) ||
          std::holds_alternative<VoteReply>(message.body) ||
-         std::holds_alternative<ReadIndexReply>(message.body);
+         std::holds_alternative<ReadIndexReply>(message.body) ||
+         std::holds_alternative<SnapshotReply>(message.body);
 }
 
 }  // namespace

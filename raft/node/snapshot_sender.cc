@@ -1,0 +1,122 @@
+#include "raft/node/snapshot_sender.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace coord::raft {
+
+struct SnapshotSender::State {
+  MemberId peer;
+  SnapshotSendOptions options;
+  Step step;
+  std::shared_ptr<Snapshot> snapshot;  // null: not there yet
+  bool closed = false;
+  bool failed = false;
+  bool reading = false;          // one piece at a time, so that they keep their order
+  std::uint64_t next = 0;        // to be read
+  std::uint64_t stored = 0;      // as the peer said
+  Instant not_before{};          // the rate limit
+  Instant now{};                 // of the last run()
+  std::optional<Instant> since;  // when there last was progress
+  int resent = 0;                // since then
+
+  bool may_read() const {
+    return !reading && next < snapshot->size() && next - stored < options.window_bytes &&
+           now >= not_before;
+  }
+};
+
+SnapshotSender::SnapshotSender(MemberId peer, Index at_least, SnapshotStore& store,
+                               SnapshotSendOptions options, Step step)
+    : state_(std::make_shared<State>()) {
+  state_->peer = peer;
+  state_->options = options;
+  state_->step = std::move(step);
+  store.open(at_least, [state = state_](Result<std::shared_ptr<Snapshot>> opened) {
+    if (state->closed) return;
+    if (opened.ok()) {
+      state->snapshot = std::move(*opened);
+    } else {
+      state->failed = true;
+    }
+  });
+}
+
+SnapshotSender::~SnapshotSender() {
+  state_->closed = true;
+}
+
+std::optional<LogId> SnapshotSender::last() const {
+  if (!state_->snapshot) return std::nullopt;
+  return state_->snapshot->last();
+}
+
+void SnapshotSender::stored(const StoredByPeer& report, Instant now) {
+  State& state = *state_;
+  if (!state.snapshot || report.last != state.snapshot->last()) return;
+  if (report.received > state.snapshot->size() || report.received == state.stored) return;
+  // Backwards, if the peer has lost what it had.
+  const bool lost = report.received < state.stored;
+  state.stored = report.received;
+  if (lost || state.next < state.stored) state.next = state.stored;
+  state.since = now;
+  state.resent = 0;
+}
+
+bool SnapshotSender::run(Instant now) {
+  State& state = *state_;
+  state.now = now;
+  if (state.failed) return false;
+  if (!state.snapshot) return true;
+  if (!state.since) state.since = now;
+  const Duration idle = now - *state.since;
+  if (idle >= state.options.give_up) return false;
+  if (idle >= state.options.patience * (state.resent + 1)) {
+    ++state.resent;
+    state.next = state.stored;
+  }
+  read_next(state_);
+  return true;
+}
+
+void SnapshotSender::read_next(const std::shared_ptr<State>& state) {
+  if (!state->may_read()) return;
+  state->reading = true;
+  const std::uint64_t offset = state->next;
+  const Snapshot& snapshot = *state->snapshot;
+  const std::uint64_t bytes =
+      std::min<std::uint64_t>(state->options.chunk_bytes, snapshot.size() - offset);
+  state->not_before =
+      std::max(state->not_before, state->now) +
+      Duration(static_cast<Duration::rep>(bytes * 1'000'000'000 / state->options.bytes_per_second));
+  state->snapshot->read(offset, bytes, [state, offset](Result<Bytes> data) {
+    state->reading = false;
+    if (state->closed) return;
+    if (!data.ok() || data->empty()) {
+      state->failed = true;
+      return;
+    }
+    if (offset != state->next) return;  // it went back meanwhile
+    const std::uint64_t size = data->size();
+    state->step(SnapshotRead{.peer = state->peer,
+                             .chunk = {.last = state->snapshot->last(),
+                                       .size = state->snapshot->size(),
+                                       .checksum = state->snapshot->checksum(),
+                                       .offset = offset,
+                                       .data = std::move(*data)}});
+    state->next += size;
+  });
+}
+
+Instant SnapshotSender::deadline() const {
+  const State& state = *state_;
+  if (state.failed) return state.now;
+  if (!state.snapshot || state.reading) return Instant::max();
+  if (!state.since || state.may_read()) return state.now;
+  const bool waits_for_rate =
+      state.next < state.snapshot->size() && state.next - state.stored < state.options.window_bytes;
+  const Instant impatient = *state.since + state.options.patience * (state.resent + 1);
+  return waits_for_rate ? std::min(impatient, state.not_before) : impatient;
+}
+
+}  // namespace coord::raft

@@ -80,11 +80,12 @@ Member::Member(rpc::Loop& loop, const ServerConfig& config, MemberParts parts)
       std::move(parts.log), [this](std::function<void()> work) { loop_.post(std::move(work)); },
       [](Error error) { die(error); });
   node_ = std::make_unique<raft::Node>(
-      core_options(), std::move(parts.restored),
+      raft::NodeOptions{.core = core_options()}, std::move(parts.restored),
       raft::Node::Dependencies{.log = *log_,
                                .peers = links_,
                                .state_machine = *applier_,
                                .observer = *observers_,
+                               .snapshots = snapshots_,
                                .clock = [] { return rpc::Loop::clock(); }},
       loop_.now());
   log_->attach(*node_);

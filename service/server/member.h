@@ -24,6 +24,7 @@
 #include "service/server/peer_links.h"
 #include "service/server/peer_trouble.h"
 #include "service/server/stall_watch.h"
+#include "service/server/state_snapshots.h"
 
 namespace coord::service {
 
@@ -85,6 +86,7 @@ class Member {
   std::unique_ptr<State> state_;
   std::unique_ptr<Applier> applier_;
   PeerLinks links_;
+  StateSnapshots snapshots_;
   std::unique_ptr<raft::WriterLog> log_;
   std::unique_ptr<raft::Node> node_;
   std::unique_ptr<FlushSchedule> flushes_;

@@ -9,6 +9,7 @@
 
 #include "raft/node/durable_log.h"
 #include "tests/raft/node/fakes.h"
+#include "tests/raft/node/no_snapshots.h"
 #include "tests/raft/storage/fault_file_system.h"
 
 namespace coord::raft::testing {
@@ -98,11 +99,12 @@ class Cluster {
     options.self = id;
     options.seed = seed_ * 1000 + id.value() + 10 * ++starts_;
     options.cached_log_bytes_max = cached_log_bytes_;
-    member.node = std::make_unique<Node>(options, std::move(*restored),
+    member.node = std::make_unique<Node>(NodeOptions{.core = options}, std::move(*restored),
                                          Node::Dependencies{.log = *member.log,
                                                             .peers = member,
                                                             .state_machine = *member.state,
                                                             .observer = member.observer,
+                                                            .snapshots = snapshots_,
                                                             .clock = [this] { return now_; },
                                                             .logger = &silent()},
                                          now_);
@@ -196,6 +198,7 @@ class Cluster {
   std::set<MemberId> cut_off;
 
  private:
+  NoSnapshots snapshots_;
   std::map<MemberId, std::unique_ptr<Member>> members_;
   std::vector<Message> wire_;
   std::vector<MemberId> closed_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tests/raft/node/fakes.h"
+#include "tests/raft/node/no_snapshots.h"
 
 namespace coord::raft::testing {
 namespace {
@@ -20,11 +21,12 @@ class NodeTest : public ::testing::Test {
     restored.first_index = Index(1);
     if (!entries.empty()) restored.hard_state.term = entries.back().id.term;
     restored.entries = std::move(entries);
-    node_ = std::make_unique<Node>(options, std::move(restored),
+    node_ = std::make_unique<Node>(NodeOptions{.core = options}, std::move(restored),
                                    Node::Dependencies{.log = log_,
                                                       .peers = links_,
                                                       .state_machine = state_machine_,
                                                       .observer = observer_,
+                                                      .snapshots = snapshots_,
                                                       .clock = clock_,
                                                       .logger = &silent()},
                                    now_);
@@ -108,6 +110,7 @@ class NodeTest : public ::testing::Test {
   FakeLinks links_{journal_};
   FakeStateMachine state_machine_{journal_};
   FakeObserver observer_;
+  NoSnapshots snapshots_;
   std::function<Instant()> clock_;
   Instant now_ = kStart;
   std::unique_ptr<Node> node_;

@@ -4,6 +4,7 @@
 #include "raft/node/durable_log.h"
 #include "raft/storage/posix_file_system.h"
 #include "tests/raft/node/fakes.h"
+#include "tests/raft/node/no_snapshots.h"
 #include "tests/raft/storage/posted_loop.h"
 #include "tests/temporary_directory.h"
 
@@ -28,11 +29,12 @@ class WriterLogTest : public ::testing::Test {
     CoreOptions options;
     options.cluster = kCluster;
     options.self = MemberId(1);
-    node_ = std::make_unique<Node>(options, std::move(*restored),
+    node_ = std::make_unique<Node>(NodeOptions{.core = options}, std::move(*restored),
                                    Node::Dependencies{.log = *log_,
                                                       .peers = links_,
                                                       .state_machine = *state_,
                                                       .observer = observer_,
+                                                      .snapshots = snapshots_,
                                                       .logger = &silent()},
                                    now_);
     log_->attach(*node_);
@@ -67,6 +69,7 @@ class WriterLogTest : public ::testing::Test {
   Journal journal_;
   FakeLinks links_{journal_};
   FakeObserver observer_;
+  NoSnapshots snapshots_;
   std::unique_ptr<FakeStateMachine> state_;
   std::unique_ptr<WriterLog> log_;
   std::unique_ptr<Node> node_;

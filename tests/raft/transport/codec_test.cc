@@ -57,7 +57,7 @@ Message message(std::uint64_t seed) {
                .term = Term(number(random)),
                .body = {}};
   const auto term = made.term.value();
-  switch (random.below(9)) {
+  switch (random.below(11)) {
     case 0:
       made.body = VoteRequest{.pre_vote = random.chance(1, 2),
                               .transfer = random.chance(1, 2),
@@ -94,6 +94,20 @@ Message message(std::uint64_t seed) {
       break;
     case 7:
       made.body = ReadIndexRequest{.id = ReadId(random.next())};
+      break;
+    case 8: {
+      const std::string data(random.below(2000), 's');
+      const std::uint64_t offset = random.below(1'000'000);
+      made.body = SnapshotChunk{.last = {.term = Term(1 + random.below(term)),
+                                         .index = Index(1 + random.below(1'000'000))},
+                                .size = offset + data.size() + random.below(1'000'000),
+                                .checksum = random.next(),
+                                .offset = offset,
+                                .data = Bytes::copy_of(data)};
+      break;
+    }
+    case 9:
+      made.body = SnapshotReply{.last = log_id(random, term), .received = random.next()};
       break;
     default:
       made.body = ReadIndexReply{.id = ReadId(random.next()),
@@ -132,6 +146,13 @@ std::string told(const Message& message) {
     std::string operator()(const ReadIndexRequest& b) { return fmt::format("read? {}", b.id); }
     std::string operator()(const ReadIndexReply& b) {
       return fmt::format("read! {} {} {}", b.id, b.granted, b.index);
+    }
+    std::string operator()(const SnapshotChunk& b) {
+      return fmt::format("snapshot? {} {} {} {} {}", b.last, b.size, b.checksum, b.offset,
+                         b.data.view());
+    }
+    std::string operator()(const SnapshotReply& b) {
+      return fmt::format("snapshot! {} {}", b.last, b.received);
     }
   };
   return fmt::format("{} {} {} {} {}", message.cluster, message.from, message.to, message.term,
@@ -189,6 +210,11 @@ RC_GTEST_PROP(CodecTest, MutatedMessage_IsRefusedOrSound_NeverFatal, (std::uint6
       last = entry.id.term;
     }
     RC_ASSERT(append->entries.empty() || last <= sound->term);
+  }
+  if (const auto* chunk = std::get_if<SnapshotChunk>(&sound->body)) {
+    RC_ASSERT(!chunk->last.index.is_zero());
+    RC_ASSERT(chunk->data.size() <= limits::kSnapshotChunkBytes);
+    RC_ASSERT(chunk->offset <= chunk->size && chunk->data.size() <= chunk->size - chunk->offset);
   }
   RC_ASSERT(encoded(*sound).size() > 0u);
 }

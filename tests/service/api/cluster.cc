@@ -131,11 +131,12 @@ TestMember::TestMember(TestCluster& cluster, MemberId self,
   raft::Restored restored;
   restored.configuration = configuration;
   restored.first_index = Index(1);
-  node_ = std::make_unique<raft::Node>(core, std::move(restored),
+  node_ = std::make_unique<raft::Node>(raft::NodeOptions{.core = core}, std::move(restored),
                                        raft::Node::Dependencies{.log = log_,
                                                                 .peers = *this,
                                                                 .state_machine = *applier_,
                                                                 .observer = *this,
+                                                                .snapshots = snapshots_,
                                                                 .clock = clock.now,
                                                                 .logger = &silent()},
                                        cluster.now());

@@ -17,6 +17,7 @@
 #include "service/api/applier.h"
 #include "service/lease/lease_keeper.h"
 #include "service/watch/watch_hub.h"
+#include "tests/raft/node/no_snapshots.h"
 #include "tests/service/state/map_tables.h"
 
 namespace coord::service {
@@ -79,6 +80,7 @@ class TestMember final : public StateObserver, public raft::NodeObserver, public
   TestCluster& cluster_;
   MemberId self_;
   TestLog log_;
+  raft::testing::NoSnapshots snapshots_;
   MapTables tables_;
   std::unique_ptr<State> state_;
   std::unique_ptr<Applier> applier_;

@@ -120,9 +120,8 @@ std::optional<std::string> SegmentedLog::replay(const Record& record, std::uint6
     }
     case RecordType::kReset: {
       const LogId last{.term = Term(record.first), .index = Index(record.second)};
-      if (last.index < base().index || last.index == Index::max()) {
-        return fmt::format("a new beginning after {}, in a log that begins after {}", last, base());
-      }
+      // It may lie before what is kept, like a truncation.
+      if (last.index == Index::max()) return "a new beginning behind everything";
       note_reset(last);
       return std::nullopt;
     }

@@ -92,6 +92,43 @@ TEST_F(RestoreTest, AnotherEntryWhereTheStateEnds_IsRefused) {
   EXPECT_EQ(refusal(at(1, 30)), ErrorCode::kCorrupt);
 }
 
+// A crash between the installation of a snapshot and the log's new beginning.
+TEST_F(RestoreTest, LogThatDoesNotReachAnInstalledSnapshot_BeginsAnew) {
+  fill(30);
+  // Behind the log's end; and an entry that the log has another one of.
+  for (const LogId installed : {at(5, 500), at(6, 600), at(7, 20)}) {
+    auto log = open();
+    const auto restored = restore(*log, installed, voters({1}), installed);
+    if (installed.index < log->recovered().first_index) {
+      EXPECT_FALSE(restored.ok());  // the log goes back before the newest snapshot: never
+      continue;
+    }
+    ASSERT_TRUE(restored.ok()) << restored.error().message;
+    EXPECT_TRUE(restored->entries.empty());
+    EXPECT_EQ(restored->first_index, installed.index.next());
+    EXPECT_GE(restored->hard_state.term, installed.term);
+    log.reset();
+    EXPECT_EQ(open()->recovered().last, installed);
+    EXPECT_GE(open()->recovered().hard_state.term, installed.term);
+  }
+}
+
+TEST_F(RestoreTest, LogThatHasAnInstalledSnapshotsEntry_IsKept) {
+  fill(30);
+  auto log = open();
+  const auto restored = restore(*log, at(2, 20), voters({1}), at(2, 20));
+  ASSERT_TRUE(restored.ok()) << restored.error().message;
+  EXPECT_EQ(restored->entries.size(), 10u);
+  EXPECT_EQ(restored->hard_state, (HardState{.term = Term(2), .vote = MemberId(3)}));
+}
+
+// Once it has taken something in, the state is like any other.
+TEST_F(RestoreTest, StateBeyondItsSnapshot_HasToBeInTheLog) {
+  fill(30);
+  auto log = open();
+  EXPECT_EQ(restore(*log, at(2, 31), voters({1}), at(2, 25)).error().code, ErrorCode::kCorrupt);
+}
+
 TEST_F(RestoreTest, EntriesOfATermThatThisMemberNeverSaw_AreRefused) {
   Durable batch;
   batch.append.push_back({.id = at(5, 1), .type = EntryType::kNoop, .payload = {}});

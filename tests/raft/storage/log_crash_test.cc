@@ -10,12 +10,13 @@
 namespace coord::raft::testing {
 namespace {
 
-// The log as a vector. Entry i is at position i - 1, from the first on: the twin is never cut.
+// The log as a vector, from its beginning or its last reset on: the twin is never cut.
 struct Twin {
   HardState hard_state;
-  std::vector<Entry> entries;
+  LogId base;
+  std::vector<Entry> entries;  // after `base`
 
-  LogId last() const { return entries.empty() ? LogId{} : entries.back().id; }
+  LogId last() const { return entries.empty() ? base : entries.back().id; }
 };
 
 class CrashRun {
@@ -41,6 +42,7 @@ class CrashRun {
   }
 
   std::uint64_t lost_parts() const { return lost_; }
+  std::uint64_t recovered_resets() const { return resets_; }
 
  private:
   // --- What is done ---
@@ -55,12 +57,18 @@ class CrashRun {
       ASSERT_TRUE(files_.stopped());
       return come_back(states);
     }
-    twin_ = states.back();
+    become(states.back());
+  }
+
+  void become(const Twin& state) {
+    twin_ = state;
+    commit_floor_ = std::max(commit_floor_, state.base.index);
+    first_index_ = std::max(first_index_, state.base.index.next());
   }
 
   void cut() {
-    const Index through(prng_.below(twin_.entries.size() + 1));
-    commit_floor_ = std::max(commit_floor_, through.value());
+    const Index through(prng_.below(twin_.last().index.value() + 1));
+    commit_floor_ = std::max(commit_floor_, through);
     const auto first = log_->cut(through);
     if (!first.ok()) return come_back({twin_});
     ASSERT_LE(*first, std::max(through.next(), first_index_));
@@ -129,18 +137,22 @@ class CrashRun {
     const std::vector<Entry> found =
         read_all(*log_, recovered.first_index, recovered.last.index, prng_.between(1, 5000));
     ASSERT_GE(recovered.first_index, first_index_);
-    ASSERT_LE(recovered.first_index.value(), commit_floor_ + 1);
-    first_index_ = recovered.first_index;
     for (std::size_t i = states.size(); i-- > 0;) {
       const Twin& state = states[i];
       if (state.hard_state != recovered.hard_state || state.last() != recovered.last) continue;
-      const auto kept = static_cast<std::ptrdiff_t>(recovered.first_index.value() - 1);
+      // What was cut lies behind the base, and before what is committed.
+      if (recovered.first_index <= state.base.index) continue;
+      ASSERT_LE(recovered.first_index, std::max(commit_floor_, state.base.index).next());
+      const auto kept =
+          static_cast<std::ptrdiff_t>(recovered.first_index - state.base.index.next());
       if (!std::equal(state.entries.begin() + kept, state.entries.end(), found.begin(),
                       found.end())) {
         continue;
       }
       if (i + 1 < states.size()) ++lost_;
-      twin_ = state;
+      become(state);
+      first_index_ = recovered.first_index;
+      resets_ += state.base.index.is_zero() ? 0 : 1;
       return;
     }
     FAIL() << "recovered " << recovered.last.index.value() << " of term "
@@ -159,17 +171,25 @@ class CrashRun {
       batch.hard_state = now.hard_state;
       states.push_back(now);
     }
-    const std::uint64_t uncommitted = now.entries.size() - commit_floor_;
+    if (prng_.chance(1, 20)) {
+      // Into the log or behind its end; always another entry than the one that may be there.
+      const Index floor = std::max(commit_floor_, now.base.index);
+      const std::uint64_t reach = now.last().index - floor + 5;
+      now.base = {.term = now.last().term + 1, .index = floor + prng_.between(1, reach)};
+      now.entries.clear();
+      batch.reset_to = now.base;
+      states.push_back(now);
+    }
+    const std::uint64_t uncommitted = now.last().index - std::max(commit_floor_, now.base.index);
     if (uncommitted > 0 && prng_.chance(1, 4)) {
       now.entries.resize(now.entries.size() - prng_.below(uncommitted + 1));
       batch.truncate_from = now.last().index.next();
-      if (now.entries.empty()) batch.truncate_from = Index(1);
       states.push_back(now);
     }
     const std::uint64_t term = now.last().term.value() + prng_.below(2);
     for (std::uint64_t n = prng_.below(6); n > 0; --n) {
       const std::uint64_t bytes = prng_.chance(1, 10) ? prng_.below(9000) : prng_.below(300);
-      Entry one = entry(std::max<std::uint64_t>(term, 1), now.entries.size() + 1, bytes);
+      Entry one = entry(std::max<std::uint64_t>(term, 1), now.last().index.value() + 1, bytes);
       now.entries.push_back(one);
       batch.append.push_back(std::move(one));
       states.push_back(now);
@@ -183,10 +203,11 @@ class CrashRun {
   std::unique_ptr<Log> log_;
   Twin twin_;
   // Cut up to at most here: entries below are never truncated.
-  std::uint64_t commit_floor_ = 0;
+  Index commit_floor_;
   Index first_index_{1};
   bool power_ = true;
   std::uint64_t lost_ = 0;
+  std::uint64_t resets_ = 0;
 };
 
 RC_GTEST_PROP(LogCrash, AnyRun_KeepsWhatWasDurable, (std::uint64_t seed)) {
@@ -199,12 +220,15 @@ RC_GTEST_PROP(LogCrash, AnyRun_KeepsWhatWasDurable, (std::uint64_t seed)) {
 // A run that never lost anything has shown nothing.
 TEST(LogCrash, RunsAreCutShort_OftenEnough) {
   std::uint64_t lost = 0;
+  std::uint64_t resets = 0;
   for (std::uint64_t seed = 0; seed < 600 && !HasFailure(); ++seed) {
     CrashRun run(seed, 3 + seed % 4);
     for (int i = 0; i < 60 && !HasFailure(); ++i) run.step();
     lost += run.lost_parts();
+    resets += run.recovered_resets();
   }
   EXPECT_GT(lost, 150u);
+  EXPECT_GT(resets, 300u);
 }
 
 }  // namespace

@@ -48,6 +48,12 @@ inline Durable replace(std::uint64_t from, std::vector<Entry> list) {
   return batch;
 }
 
+inline Durable reset(LogId last) {
+  Durable batch;
+  batch.reset_to = last;
+  return batch;
+}
+
 inline LogId at(std::uint64_t term, std::uint64_t index) {
   return {.term = Term(term), .index = Index(index)};
 }

@@ -330,6 +330,72 @@ TEST_F(LogRecovery, TruncationReachingBeforeTheCut) {
             at(1, kPerSegment - 2));
 }
 
+TEST_F(LogRecovery, Reset) {
+  {
+    auto log = open();
+    write(*log, {hard_state(4, 2), append(entries(1, 1, 9)), reset(at(3, 20))});
+    EXPECT_EQ(log->read(Index(20), Index(20), 1).error().code, ErrorCode::kCompacted);
+    write(*log, {append(entries(3, 21, 23))});
+    EXPECT_EQ(read_all(*log, Index(21), Index(23)), entries(3, 21, 23));
+  }
+  auto log = open();
+  EXPECT_EQ(log->recovered().first_index, Index(21));
+  EXPECT_EQ(log->recovered().hard_state, (HardState{.term = Term(4), .vote = MemberId(2)}));
+  EXPECT_EQ(log->read(Index(21), Index(21), 1)->previous, at(3, 20));
+  EXPECT_EQ(read_all(*log, Index(21), Index(23)), entries(3, 21, 23));
+}
+
+TEST_F(LogRecovery, ResetBeforeItsSegmentsAreCut) {
+  {
+    auto log = open();
+    write_singly(*log, 1, 2 * kPerSegment + 2);
+    write(*log, {reset(at(3, 100)), append(entries(3, 101, 130, kPayload))});
+  }
+  {
+    auto log = open();
+    EXPECT_TRUE(files_.exists(segment(1)));
+    EXPECT_EQ(log->recovered().first_index, Index(101));
+    EXPECT_EQ(read_all(*log, Index(101), Index(130)), entries(3, 101, 130, kPayload));
+    EXPECT_EQ(*log->cut(Index(100)), Index(101));
+    EXPECT_FALSE(files_.exists(segment(1)));
+    EXPECT_FALSE(files_.exists(segment(2)));
+  }
+  EXPECT_EQ(read_all(*open(), Index(101), Index(130)), entries(3, 101, 130, kPayload));
+}
+
+TEST_F(LogRecovery, ResetBehindTheLogsEnd) {
+  write(*open(), {append(entries(1, 1, 3)), reset(at(1, 9))});
+  EXPECT_EQ(open()->recovered().last, at(1, 9));
+  EXPECT_EQ(open()->recovered().first_index, Index(10));
+}
+
+TEST_F(LogRecovery, ResetIntoTheLog) {
+  {
+    auto log = open();
+    write(*log, {append(entries(1, 1, 9)), reset(at(2, 5)), append(entries(2, 6, 7))});
+    // Back to where it began, and no further.
+    write(*log, {replace(6, entries(3, 6, 8))});
+  }
+  auto log = open();
+  EXPECT_EQ(log->recovered().first_index, Index(6));
+  EXPECT_EQ(read_all(*log, Index(6), Index(8)), entries(3, 6, 8));
+}
+
+TEST_F(LogRecovery, ResetReachingBeforeTheCut) {
+  {
+    auto log = open();
+    write_singly(*log, 1, kPerSegment + 2);  // segment 2 begins after kPerSegment
+    write(*log, {reset(at(2, kPerSegment - 2))});
+    EXPECT_EQ(*log->cut(Index(kPerSegment - 2)), Index(kPerSegment - 1));
+    write(*log, {append(entries(2, kPerSegment - 1, kPerSegment + 1))});
+  }
+  EXPECT_FALSE(files_.exists(segment(1)));
+  auto log = open();
+  EXPECT_EQ(log->recovered().first_index, Index(kPerSegment - 1));
+  EXPECT_EQ(read_all(*log, Index(kPerSegment - 1), Index(kPerSegment + 1)),
+            entries(2, kPerSegment - 1, kPerSegment + 1));
+}
+
 TEST_F(LogRecovery, HardStateAfterCut) {
   {
     auto log = open();

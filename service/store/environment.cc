@@ -1,15 +1,14 @@
 #include "service/store/environment.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
+#include <array>
+#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <string>
 #include <system_error>
 
 #include "raft/base/check.h"
+#include "service/store/files.h"
 
 namespace coord::service {
 
@@ -18,6 +17,7 @@ namespace {
 constexpr std::string_view kVersionName = "version";
 // Of the layout of the whole file. A change that an older coordd would misread takes the next one.
 constexpr std::string_view kVersion = "coord store 1";
+constexpr std::string_view kInstalledName = "installed";
 
 ErrorCode code_of(int lmdb_code) {
   switch (lmdb_code) {
@@ -36,11 +36,19 @@ ErrorCode code_of(int lmdb_code) {
   }
 }
 
-// Ends a transaction that was not committed.
-struct Abort {
-  void operator()(MDB_txn* txn) const { mdb_txn_abort(txn); }
-};
-using TxnGuard = std::unique_ptr<MDB_txn, Abort>;
+std::uint64_t big_endian(std::uint64_t number) {
+  return std::endian::native == std::endian::little ? __builtin_bswap64(number) : number;
+}
+
+raft::LogId read_installed(MDB_txn* txn, MDB_dbi store) {
+  MDB_val name = val_of(kInstalledName);
+  MDB_val found;
+  if (!lmdb_found(mdb_get(txn, store, &name, &found), "get")) return {};
+  std::array<std::uint64_t, 2> numbers;
+  if (found.mv_size != sizeof numbers) throw LmdbFailure{MDB_CORRUPTED, "get"};
+  std::memcpy(numbers.data(), found.mv_data, sizeof numbers);
+  return {Term(big_endian(numbers[0])), Index(big_endian(numbers[1]))};
+}
 
 }  // namespace
 
@@ -53,7 +61,6 @@ Result<std::unique_ptr<Environment>> Environment::open(const std::filesystem::pa
                       failure.message());
   }
   std::unique_ptr<Environment> environment(new Environment(directory));
-  if (Status locked = environment->lock(); !locked.ok()) return locked.error();
   try {
     if (Status opened = environment->open_env(map_bytes); !opened.ok()) return opened.error();
     if (Status opened = environment->open_databases(); !opened.ok()) return opened.error();
@@ -65,20 +72,6 @@ Result<std::unique_ptr<Environment>> Environment::open(const std::filesystem::pa
 
 Environment::~Environment() {
   if (env_ != nullptr) mdb_env_close(env_);
-  if (lock_ >= 0) ::close(lock_);
-}
-
-// LMDB lets several processes in; two members on one directory must not be.
-Status Environment::lock() {
-  const std::string path = (directory_ / "lock").string();
-  lock_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (lock_ < 0) return make_error(ErrorCode::kIo, "cannot open {}: {}", path, strerror(errno));
-  if (::flock(lock_, LOCK_EX | LOCK_NB) == 0) return Status::success();
-  if (errno == EWOULDBLOCK) {
-    return make_error(ErrorCode::kInUse, "the data directory {} is in use by another process",
-                      directory_.string());
-  }
-  return make_error(ErrorCode::kIo, "cannot lock {}: {}", path, strerror(errno));
 }
 
 Status Environment::open_env(std::size_t map_bytes) {
@@ -104,23 +97,18 @@ Status Environment::open_databases() {
   lmdb_must(mdb_dbi_open(begun, "store", MDB_CREATE, &databases_.store), "dbi_open");
   MDB_val name = val_of(kVersionName);
   MDB_val found;
-  const int code = mdb_get(begun, databases_.store, &name, &found);
-  if (code == MDB_NOTFOUND) {
+  if (!lmdb_found(mdb_get(begun, databases_.store, &name, &found), "get")) {
     MDB_val version = val_of(kVersion);
     lmdb_must(mdb_put(begun, databases_.store, &name, &version, 0), "put");
-  } else {
-    lmdb_must(code, "get");
-    const std::string_view version(static_cast<const char*>(found.mv_data), found.mv_size);
-    if (version != kVersion) {
-      return make_error(ErrorCode::kUnsupported,
-                        "the data directory {} was written as \"{}\", this program knows \"{}\"",
-                        directory_.string(), version.substr(0, 64), kVersion);
-    }
   }
+  if (Status known = check_version(begun, databases_.store, directory_ / kDataFile); !known.ok()) {
+    return known;
+  }
+  installed_at_ = read_installed(begun, databases_.store);
   lmdb_must(mdb_dbi_open(begun, "layers", MDB_CREATE, &databases_.layers), "dbi_open");
   for (std::size_t i = 0; i < kTableCount; ++i) {
-    const std::string table = "t" + std::to_string(i);
-    lmdb_must(mdb_dbi_open(begun, table.c_str(), MDB_CREATE, &databases_.tables[i]), "dbi_open");
+    lmdb_must(mdb_dbi_open(begun, database_name(i).c_str(), MDB_CREATE, &databases_.tables[i]),
+              "dbi_open");
   }
   lmdb_must(mdb_txn_commit(txn.release()), "txn_commit");
   return Status::success();
@@ -135,14 +123,59 @@ std::uint64_t Environment::disk_bytes() const {
   return (static_cast<std::uint64_t>(info.me_last_pgno) + 1) * stat.ms_psize;
 }
 
-Error Environment::describe(const LmdbFailure& failure) const {
-  const ErrorCode code = code_of(failure.code);
-  const std::string file = (directory_ / "data.mdb").string();
-  if (failure.code == MDB_MAP_FULL) {
-    return make_error(code, "the state has reached the configured size limit of {}", file);
+Status Environment::mark_installed(raft::LogId at) {
+  const std::array<std::uint64_t, 2> numbers = {big_endian(at.term.value()),
+                                                big_endian(at.index.value())};
+  try {
+    MDB_txn* begun = nullptr;
+    lmdb_must(mdb_txn_begin(env_, nullptr, 0, &begun), "txn_begin");
+    TxnGuard txn(begun);
+    MDB_val name = val_of(kInstalledName);
+    MDB_val value{sizeof numbers, const_cast<std::uint64_t*>(numbers.data())};
+    lmdb_must(mdb_put(begun, databases_.store, &name, &value, 0), "put");
+    lmdb_must(mdb_txn_commit(txn.release()), "txn_commit");
+  } catch (const LmdbFailure& failure) {
+    return describe(failure);
   }
-  return make_error(code, "LMDB failed at {} of {}: {}", failure.call, file,
+  installed_at_ = at;
+  return Status::success();
+}
+
+Status Environment::move_to(const std::filesystem::path& directory) {
+  // LMDB has both files open and does not look for them again. The lock file is nothing that lasts:
+  // whoever opens the directory first makes it anew.
+  if (::rename((directory_ / kLockFile).c_str(), (directory / kLockFile).c_str()) != 0) {
+    return file_error("rename", directory_ / kLockFile);
+  }
+  Status moved = rename_durably(directory_ / kDataFile, directory / kDataFile);
+  if (moved.ok()) directory_ = directory;
+  return moved;
+}
+
+Error describe_failure(const LmdbFailure& failure, const std::filesystem::path& file) {
+  const ErrorCode code = code_of(failure.code);
+  if (failure.code == MDB_MAP_FULL) {
+    return make_error(code, "the state has reached the configured size limit of {}", file.string());
+  }
+  return make_error(code, "LMDB failed at {} of {}: {}", failure.call, file.string(),
                     mdb_strerror(failure.code));
+}
+
+Status check_version(MDB_txn* txn, MDB_dbi store, const std::filesystem::path& file) {
+  MDB_val name = val_of(kVersionName);
+  MDB_val found;
+  const bool any = lmdb_found(mdb_get(txn, store, &name, &found), "get");
+  const std::string_view version =
+      any ? std::string_view(static_cast<const char*>(found.mv_data), found.mv_size)
+          : std::string_view();
+  if (version == kVersion) return Status::success();
+  return make_error(ErrorCode::kUnsupported,
+                    "the file {} was written as \"{}\", this program knows \"{}\"", file.string(),
+                    version.substr(0, 64), kVersion);
+}
+
+std::string database_name(std::size_t table) {
+  return "t" + std::to_string(table);
 }
 
 }  // namespace coord::service

@@ -1,26 +1,49 @@
-// The LMDB environment of one data directory: locked, checked and opened.
+// The LMDB environment of one data directory: checked and opened.
 //
 // On disk:
-//   lock                 held exclusively (flock) while a process has the directory open
+//   lock                 held exclusively while a process has the directory open (directory_lock.h)
 //   data.mdb, lock.mdb   LMDB's; the databases "t0" ... "t9" are the tables, "layers" is what
-//                        layers.h says, and "store" holds the version of all this
+//                        layers.h says, and "store" is what the store says of itself:
+//                          "version"     of all this
+//                          "next_layer"  see layers.h
+//                          "installed"   the last entry that a snapshot had in it, term and index,
+//                                        big-endian, if this file came as one
 //
-// Opened on the loop thread, which also reads; write transactions are begun by the flusher.
+// Read by the loop's thread; write transactions are begun by the flusher.
 #pragma once
 
 #include <lmdb.h>
 
 #include <filesystem>
 #include <memory>
+#include <string>
 
 #include "raft/base/result.h"
+#include "raft/core/types.h"
 #include "service/store/layers.h"
 
 namespace coord::service {
 
+inline constexpr const char* kDataFile = "data.mdb";
+inline constexpr const char* kLockFile = "lock.mdb";
+
+// What to tell a person.
+Error describe_failure(const LmdbFailure& failure, const std::filesystem::path& file);
+// kUnsupported unless the database "store" says that this program knows the file.
+[[nodiscard]] Status check_version(MDB_txn* txn, MDB_dbi store, const std::filesystem::path& file);
+// The name of a table's database.
+std::string database_name(std::size_t table);
+
+// Ends a transaction that was not committed.
+struct AbortTxn {
+  void operator()(MDB_txn* txn) const { mdb_txn_abort(txn); }
+};
+using TxnGuard = std::unique_ptr<MDB_txn, AbortTxn>;
+
 class Environment {
  public:
-  // kInUse, kUnsupported (written by another version), kCorrupt, kIo, kStorageFull.
+  // Creates what is not there. kUnsupported (written by another version), kCorrupt, kIo,
+  // kStorageFull.
   static Result<std::unique_ptr<Environment>> open(const std::filesystem::path& directory,
                                                    std::size_t map_bytes);
   ~Environment();
@@ -31,19 +54,27 @@ class Environment {
   const Databases& databases() const { return databases_; }
   // Of LMDB's file, as of the last commit.
   std::uint64_t disk_bytes() const;
-  // What to tell a person.
-  Error describe(const LmdbFailure& failure) const;
+
+  // That this file came as a snapshot which ends with that entry; zero if it did not.
+  raft::LogId installed_at() const { return installed_at_; }
+  // Durable when it returns.
+  [[nodiscard]] Status mark_installed(raft::LogId at);
+  // Puts the files, open as they are, in the place of what that directory has, durably. A crash
+  // leaves the one data.mdb there or the other, whole.
+  [[nodiscard]] Status move_to(const std::filesystem::path& directory);
+  Error describe(const LmdbFailure& failure) const {
+    return describe_failure(failure, directory_ / kDataFile);
+  }
 
  private:
   explicit Environment(std::filesystem::path directory) : directory_(std::move(directory)) {}
-  Status lock();
   Status open_env(std::size_t map_bytes);
   Status open_databases();
 
   std::filesystem::path directory_;
-  int lock_ = -1;
   MDB_env* env_ = nullptr;
   Databases databases_;
+  raft::LogId installed_at_;
 };
 
 }  // namespace coord::service

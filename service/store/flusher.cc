@@ -1,22 +1,16 @@
 #include "service/store/flusher.h"
 
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <chrono>
 #include <utility>
 
 #include "raft/base/check.h"
 #include "raft/base/limits.h"
+#include "service/store/worker.h"
 
 namespace coord::service {
 
-namespace {
-constexpr int kNice = 10;
-}
-
-Flusher::Flusher(Environment& environment, std::function<void(Flushed)> finished)
-    : environment_(environment), finished_(std::move(finished)), thread_([this] { run(); }) {}
+Flusher::Flusher(std::function<void(Flushed)> finished)
+    : finished_(std::move(finished)), thread_([this] { work(); }) {}
 
 Flusher::~Flusher() {
   {
@@ -27,11 +21,19 @@ Flusher::~Flusher() {
   thread_.join();
 }
 
-void Flusher::write(const Overlay& overlay) {
+void Flusher::write(Environment& environment, const Overlay& overlay) {
   {
     const std::lock_guard lock(mutex_);
-    CHECK(job_ == nullptr, "one flush at a time");
-    job_ = &overlay;
+    CHECK(!job_, "one flush at a time");
+    job_.emplace(Job{environment, overlay});
+  }
+  wake_.notify_one();
+}
+
+void Flusher::run(std::function<void()> task) {
+  {
+    const std::lock_guard lock(mutex_);
+    tasks_.push_back(std::move(task));
   }
   wake_.notify_one();
 }
@@ -53,13 +55,12 @@ std::unique_ptr<Overlay> Flusher::take_empty() {
   return std::make_unique<Overlay>();
 }
 
-void Flusher::run() {
-  // A flush keeps a processor busy for a while and is in no hurry: the loop and the log come first.
-  // On Linux a nice value is a thread's own. Where it is refused nothing changes.
-  static_cast<void>(::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice));
+void Flusher::work() {
+  // A flush keeps a processor busy for a while and is in no hurry.
+  give_way();
   std::unique_lock lock(mutex_);
   while (true) {
-    wake_.wait(lock, [this] { return stopping_ || job_ != nullptr || used_ != nullptr; });
+    wake_.wait(lock, [this] { return stopping_ || job_ || used_ != nullptr || !tasks_.empty(); });
     if (used_ != nullptr) {
       // Before the next job: so there is never a second one waiting.
       std::unique_ptr<Overlay> overlay = std::move(used_);
@@ -67,14 +68,21 @@ void Flusher::run() {
       overlay->clear(2 * limits::kOverlayBytesMax);
       lock.lock();
       empty_ = std::move(overlay);
-    } else if (job_ != nullptr) {
-      const Overlay& job = *job_;
+    } else if (job_) {
+      const Job job = *job_;
       lock.unlock();
       Flushed flushed = flush(job);
       lock.lock();
-      job_ = nullptr;
+      job_.reset();
       lock.unlock();
       finished_(std::move(flushed));
+      lock.lock();
+    } else if (!tasks_.empty()) {
+      std::function<void()> task = std::move(tasks_.front());
+      tasks_.pop_front();
+      lock.unlock();
+      task();
+      task = nullptr;
       lock.lock();
     } else {
       return;
@@ -82,30 +90,30 @@ void Flusher::run() {
   }
 }
 
-Flusher::Flushed Flusher::flush(const Overlay& overlay) {
+Flusher::Flushed Flusher::flush(const Job& job) {
   const auto begun_at = std::chrono::steady_clock::now();
   Flushed flushed;
   MDB_txn* txn = nullptr;
   try {
-    lmdb_must(mdb_txn_begin(environment_.env(), nullptr, 0, &txn), "txn_begin");
-    write_tables(txn, overlay);
+    lmdb_must(mdb_txn_begin(job.environment.env(), nullptr, 0, &txn), "txn_begin");
+    write_tables(txn, job);
     // Frees the transaction whether or not it succeeds.
     lmdb_must(mdb_txn_commit(std::exchange(txn, nullptr)), "txn_commit");
   } catch (const LmdbFailure& failure) {
     if (txn != nullptr) mdb_txn_abort(txn);
-    flushed.status = environment_.describe(failure);
+    flushed.status = job.environment.describe(failure);
   }
-  flushed.operations = overlay.size();
+  flushed.operations = job.overlay.size();
   flushed.time = std::chrono::steady_clock::now() - begun_at;
-  flushed.disk_bytes = environment_.disk_bytes();
+  flushed.disk_bytes = job.environment.disk_bytes();
   return flushed;
 }
 
-void Flusher::write_tables(MDB_txn* txn, const Overlay& overlay) {
-  LayerWriter writer(txn, environment_.databases());
+void Flusher::write_tables(MDB_txn* txn, const Job& job) {
+  LayerWriter writer(txn, job.environment.databases());
   for (std::size_t i = 0; i < kTableCount; ++i) {
     const Table table = static_cast<Table>(i);
-    const Overlay::Records& records = overlay.records(table);
+    const Overlay::Records& records = job.overlay.records(table);
     if (records.empty()) continue;
     writer.begin(table);
     for (const Overlay::Slot& slot : records) {

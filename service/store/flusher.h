@@ -1,11 +1,12 @@
 // The thread that writes frozen overlays to LMDB, its only writer. It also clears overlays that
 // have been written and dropped, because giving back an overlay's memory takes longer than the loop
-// may take for anything.
+// may take for anything; and so does closing an environment, or opening one.
 //
-// Loop thread, except that `finished` is called on the flusher's.
+// Loop thread, except that `finished` is called, and tasks run, on the flusher's.
 #pragma once
 
 #include <condition_variable>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -26,31 +27,38 @@ class Flusher {
     std::uint64_t disk_bytes = 0;
   };
 
-  Flusher(Environment& environment, std::function<void(Flushed)> finished);
-  // Finishes the flush that is under way.
+  explicit Flusher(std::function<void(Flushed)> finished);
+  // Finishes the flush and the tasks that are under way.
   ~Flusher();
   Flusher(const Flusher&) = delete;
   Flusher& operator=(const Flusher&) = delete;
 
   // One at a time. The overlay must not change or go until `finished` was called.
-  void write(const Overlay& overlay);
+  void write(Environment& environment, const Overlay& overlay);
+  // Done between flushes.
+  void run(std::function<void()> task);
   // An overlay that nobody needs any more.
   void recycle(std::unique_ptr<Overlay> overlay);
   // An empty overlay: a recycled one if there is one by now.
   std::unique_ptr<Overlay> take_empty();
 
  private:
-  void run();
-  Flushed flush(const Overlay& overlay);
-  void write_tables(MDB_txn* txn, const Overlay& overlay);
+  struct Job {
+    Environment& environment;
+    const Overlay& overlay;
+  };
 
-  Environment& environment_;
+  void work();
+  Flushed flush(const Job& job);
+  void write_tables(MDB_txn* txn, const Job& job);
+
   const std::function<void(Flushed)> finished_;
 
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;
-  const Overlay* job_ = nullptr;
+  std::optional<Job> job_;
+  std::deque<std::function<void()>> tasks_;
   std::unique_ptr<Overlay> used_;
   std::unique_ptr<Overlay> empty_;
 

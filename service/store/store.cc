@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "raft/base/check.h"
+#include "service/store/directory_lock.h"
 #include "service/store/environment.h"
 #include "service/store/flusher.h"
 #include "service/store/merge_cursor.h"
@@ -15,8 +16,11 @@ namespace coord::service {
 
 class Store::Impl {
  public:
-  Impl(std::unique_ptr<Environment> environment, Post post, Handlers handlers)
-      : environment_(std::move(environment)),
+  Impl(StoreOptions options, DirectoryLock lock, std::unique_ptr<Environment> environment,
+       Post post, Handlers handlers)
+      : options_(std::move(options)),
+        lock_(std::move(lock)),
+        environment_(std::move(environment)),
         post_(std::move(post)),
         handlers_(std::move(handlers)),
         // A read that LMDB cannot serve has no answer: going on would be guessing.
@@ -28,22 +32,14 @@ class Store::Impl {
         active_(std::make_unique<Overlay>()) {}
 
   ~Impl() {
+    copier_.reset();
     flusher_.reset();
     if (reader_ != nullptr) mdb_txn_abort(reader_);
   }
 
   void start() {
-    lmdb_must(mdb_txn_begin(environment_->env(), nullptr, MDB_RDONLY, &reader_), "txn_begin");
-    note_what_is_on_disk();
-    stats_.disk_bytes = environment_->disk_bytes();
-    // The flusher's thread: all that it may touch here is the token, to hand it on.
-    auto finished = [this, post = post_,
-                     alive = std::weak_ptr<Impl*>(alive_)](Flusher::Flushed flushed) {
-      post([this, alive, flushed = std::move(flushed)] {
-        if (!alive.expired()) on_flushed(flushed);
-      });
-    };
-    flusher_ = std::make_unique<Flusher>(*environment_, std::move(finished));
+    begin_reading();
+    flusher_ = std::make_unique<Flusher>(posting(&Impl::on_flushed));
   }
 
   const Environment& environment() const { return *environment_; }
@@ -93,7 +89,7 @@ class Store::Impl {
   }
 
   std::size_t overlay_bytes() const { return active_->bytes(); }
-  bool flushing() const { return frozen_ != nullptr; }
+  bool flushing() const { return frozen_ != nullptr || replacing_; }
 
   void flush(std::function<void()> done) {
     CHECK(!flushing(), "one flush at a time");
@@ -104,12 +100,59 @@ class Store::Impl {
     ++generation_;
     frozen_ = std::exchange(active_, flusher_->take_empty());
     done_ = std::move(done);
-    flusher_->write(*frozen_);
+    flusher_->write(*environment_, *frozen_);
   }
+
+  void copy(CopyOptions options, std::function<void(Result<Snapshot>)> done) {
+    CHECK(!copying(), "one copy at a time");
+    copied_ = std::move(done);
+    copier_ = std::make_unique<Copier>(environment_, std::move(options), posting(&Impl::on_copied));
+  }
+  bool copying() const { return copier_ != nullptr; }
+  void cancel_copy() {
+    if (copier_ != nullptr) copier_->cancel();
+  }
+
+  void replace(StagedSnapshot staged, std::function<void(Status)> done) {
+    CHECK(!replacing_, "one snapshot at a time");
+    replacing_ = Replacing{std::move(staged), std::move(done)};
+    // Of what will be gone.
+    cancel_copy();
+    if (frozen_ == nullptr) open_staged();
+  }
+  raft::LogId installed_at() const { return environment_->installed_at(); }
 
   Stats stats() const { return stats_; }
 
  private:
+  struct Replacing {
+    StagedSnapshot staged;
+    std::function<void(Status)> done;
+  };
+  // What has become of a staged snapshot.
+  struct Opened {
+    Status status;
+    std::shared_ptr<Environment> environment;  // if it is in its place now
+    bool in_doubt = false;                     // it may or may not be: only another start can tell
+  };
+
+  // For another thread: calls the member on the loop's, as long as this object is there. All that
+  // the thread may touch here is the token, to hand it on.
+  template <class Value>
+  std::function<void(Value)> posting(void (Impl::*member)(Value)) {
+    return [this, member, post = post_, alive = std::weak_ptr<Impl*>(alive_)](Value value) {
+      post([this, member, alive, value = std::move(value)]() mutable {
+        if (!alive.expired()) (this->*member)(std::move(value));
+      });
+    };
+  }
+
+  void begin_reading() {
+    lmdb_must(mdb_txn_begin(environment_->env(), nullptr, MDB_RDONLY, &reader_), "txn_begin");
+    note_what_is_on_disk();
+    stats_.disk_bytes = environment_->disk_bytes();
+  }
+
   bool is_on_disk(Table table) const { return on_disk_[static_cast<std::size_t>(table)]; }
   bool nothing_below(Table table) const {
     return !is_on_disk(table) && (frozen_ == nullptr || frozen_->records(table).empty());
@@ -123,7 +166,7 @@ class Store::Impl {
     }
   }
 
-  void on_flushed(const Flusher::Flushed& flushed) {
+  void on_flushed(Flusher::Flushed flushed) {
     if (!flushed.status.ok()) {
       // Nothing of it is on disk. The frozen overlay stays, so that reads are right until the end.
       handlers_.failed(flushed.status.error());
@@ -146,9 +189,55 @@ class Store::Impl {
     }
     flusher_->recycle(std::move(frozen_));
     std::exchange(done_, nullptr)();
+    if (replacing_) open_staged();
   }
 
-  const std::unique_ptr<Environment> environment_;
+  void on_copied(Result<Snapshot> copied) {
+    copier_.reset();
+    std::exchange(copied_, nullptr)(std::move(copied));
+  }
+
+  void open_staged() {
+    flusher_->run([staged = replacing_->staged, options = options_,
+                   opened = posting(&Impl::on_opened)] { opened(take_in(staged, options)); });
+  }
+
+  // On the flusher's thread. The old environment is still being read, from a file that has no name
+  // any more once this is done.
+  static Opened take_in(const StagedSnapshot& staged, const StoreOptions& options) {
+    auto environment = Environment::open(staged.directory, options.map_bytes);
+    if (!environment.ok()) return {environment.error(), nullptr};
+    Status marked = (*environment)->mark_installed(staged.content.applied);
+    if (!marked.ok()) return {marked, nullptr};
+    Status moved = (*environment)->move_to(options.directory);
+    if (!moved.ok()) return {moved, nullptr, true};
+    return {Status::success(), *std::move(environment)};
+  }
+
+  void on_opened(Opened opened) {
+    if (opened.in_doubt) return handlers_.failed(opened.status.error());
+    if (opened.environment != nullptr) exchange_environments(std::move(opened.environment));
+    const auto done = std::exchange(replacing_, std::nullopt)->done;
+    done(opened.status);
+  }
+
+  void exchange_environments(std::shared_ptr<Environment> environment) {
+    ++generation_;
+    mdb_txn_abort(std::exchange(reader_, nullptr));
+    flusher_->recycle(std::exchange(active_, flusher_->take_empty()));
+    std::swap(environment_, environment);
+    try {
+      begin_reading();
+    } catch (const LmdbFailure& failure) {
+      disk_failed_(failure);
+    }
+    // To close it, and to give its file's space back, takes a while.
+    flusher_->run([old = std::move(environment)] {});
+  }
+
+  const StoreOptions options_;
+  const DirectoryLock lock_;
+  std::shared_ptr<Environment> environment_;  // a copy under way keeps it too
   const Post post_;
   const Handlers handlers_;
   const std::function<void(const LmdbFailure&)> disk_failed_;
@@ -158,18 +247,24 @@ class Store::Impl {
   std::unique_ptr<Overlay> active_;
   std::unique_ptr<Overlay> frozen_;  // while a flush is under way
   std::function<void()> done_;
+  std::optional<Replacing> replacing_;
   MDB_txn* reader_ = nullptr;
   std::array<bool, kTableCount> on_disk_{};  // whether the reader sees anything in that table
   std::uint64_t generation_ = 0;             // one more for all that makes cursors unusable
   Stats stats_;
 
   std::unique_ptr<Flusher> flusher_;
+  std::function<void(Result<Snapshot>)> copied_;
+  std::unique_ptr<Copier> copier_;
 };
 
 Result<std::unique_ptr<Store>> Store::open(StoreOptions options, Post post, Handlers handlers) {
+  auto lock = DirectoryLock::take(options.directory);
+  if (!lock.ok()) return lock.error();
   auto environment = Environment::open(options.directory, options.map_bytes);
   if (!environment.ok()) return environment.error();
-  auto impl = std::make_unique<Impl>(*std::move(environment), std::move(post), std::move(handlers));
+  auto impl = std::make_unique<Impl>(std::move(options), *std::move(lock), *std::move(environment),
+                                     std::move(post), std::move(handlers));
   try {
     impl->start();
   } catch (const LmdbFailure& failure) {
@@ -205,6 +300,21 @@ bool Store::flushing() const {
 }
 void Store::flush(std::function<void()> done) {
   impl_->flush(std::move(done));
+}
+void Store::copy(CopyOptions options, std::function<void(Result<Snapshot>)> done) {
+  impl_->copy(std::move(options), std::move(done));
+}
+bool Store::copying() const {
+  return impl_->copying();
+}
+void Store::cancel_copy() {
+  impl_->cancel_copy();
+}
+void Store::replace(StagedSnapshot staged, std::function<void(Status)> done) {
+  impl_->replace(std::move(staged), std::move(done));
+}
+raft::LogId Store::installed_at() const {
+  return impl_->installed_at();
 }
 Store::Stats Store::stats() const {
   return impl_->stats();

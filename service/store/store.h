@@ -5,6 +5,9 @@
 // its place, and the flusher, a thread of the Store's own and the only writer of LMDB, writes the
 // frozen one in one synced transaction. When that is done the frozen overlay is dropped.
 //
+// What LMDB holds can be copied to a file, a snapshot, while all this goes on; and a snapshot can
+// be put in the place of everything that is here.
+//
 // Loop thread, except what says otherwise. One frozen overlay at a time: while the flusher is busy
 // the active overlay just grows.
 #pragma once
@@ -14,7 +17,10 @@
 #include <memory>
 
 #include "raft/base/result.h"
+#include "raft/core/types.h"
 #include "service/state/tables.h"
+#include "service/store/copier.h"
+#include "service/store/snapshot_receiver.h"
 
 namespace coord::service {
 
@@ -32,10 +38,11 @@ class Store final : public Tables {
     std::function<void(Error)> failed;
   };
 
-  // Opens or creates. `post` runs what it is given on the loop's thread, in order, and may be
+  // Opens or creates: kInUse, kUnsupported (written by another version), kCorrupt, kIo,
+  // kStorageFull. `post` runs what it is given on the loop's thread, in order, and may be
   // called from any thread.
   static Result<std::unique_ptr<Store>> open(StoreOptions options, Post post, Handlers handlers);
-  // Finishes a flush that is under way.
+  // Finishes a flush that is under way, cancels a copy.
   ~Store() override;
 
   std::optional<std::string_view> get(Table table, std::string_view key) const override;
@@ -46,11 +53,29 @@ class Store final : public Tables {
 
   // Bytes of memory that the active overlay takes.
   std::size_t overlay_bytes() const;
+  // No flush may be begun: one is under way, or the store is being replaced.
   bool flushing() const;
 
   // Freezes the active overlay and lets the flusher write it; `done` runs on the loop's thread when
   // it is on disk. Must not be called while flushing() is true. An empty overlay is done at once.
   void flush(std::function<void()> done);
+
+  // Makes a snapshot of what was flushed last. `done` runs on the loop's thread, unless the store
+  // goes before: kStorageFull, kIo, kCancelled, kCorrupt. One at a time.
+  void copy(CopyOptions options, std::function<void(Result<Snapshot>)> done);
+  bool copying() const;
+  // `done` comes soon, with kCancelled unless it was nearly done. Without effect if there is none.
+  void cancel_copy();
+
+  // Puts a snapshot in the place of what is here, memory included. Reads and writes go on until
+  // then, and what was written is gone with the rest. A flush that is under way is finished first;
+  // then everything that takes time is done by the flusher, beside the old state, and within the
+  // loop's turn that calls `done` the one is exchanged for the other: who keeps anything of these
+  // tables in mind has to take it anew. A crash leaves the old state or the new one, whole. An
+  // error: the snapshot cannot be opened, and nothing has changed. One at a time.
+  void replace(StagedSnapshot staged, std::function<void(Status)> done);
+  // The last entry of the snapshot that this store once was; zero if it never was one.
+  raft::LogId installed_at() const;
 
   struct Stats {
     std::uint64_t flushes = 0;

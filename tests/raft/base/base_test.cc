@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
+#include <span>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -157,6 +159,20 @@ TEST(Hash, GoldenValues_NeverChange) {
   EXPECT_EQ(hash64("coord", 7), 0x890b7116eb652a0du);
   EXPECT_EQ(hash64(std::string(1000, 'x')), 0xc0a4877b962cba82u);
   EXPECT_EQ(hash64(std::string(1000, 'x'), 7), 0xa6b046c257309584u);
+}
+
+TEST(Hash, OfPieces_IsThatOfTheWhole) {
+  std::string whole;
+  for (int i = 0; i < 3000; ++i) whole += static_cast<char>(i * i);
+  const auto bytes = std::as_bytes(std::span(whole));
+  for (const std::size_t size : {1, 7, 64, 240, 241, 1024, 3000}) {
+    Hasher64 hasher;
+    for (std::size_t from = 0; from < bytes.size(); from += size) {
+      hasher.update(bytes.subspan(from, std::min(size, bytes.size() - from)));
+    }
+    EXPECT_EQ(hasher.value(), hash64(whole)) << size;
+  }
+  EXPECT_EQ(Hasher64().value(), hash64(""));
 }
 
 TEST(Hash, DependsOnEveryByte_AndOnTheSeed) {

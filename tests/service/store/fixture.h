@@ -13,6 +13,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <sstream>
 #include <string>
 
 #include "service/store/store.h"
@@ -59,6 +61,8 @@ class PostQueue {
   std::deque<std::function<void()>> work_;
 };
 
+constexpr Table kTable = Table::kKeys;
+
 class Fixture {
  public:
   Result<std::unique_ptr<Store>> try_open(std::size_t map_bytes = std::size_t{1} << 30) {
@@ -86,6 +90,33 @@ class Fixture {
       all += std::string(cursor->key()) + '=' + std::string(cursor->value());
     }
     return all;
+  }
+
+  // A snapshot of what was flushed last, as `directory`/copies/`name`.
+  Result<Snapshot> copy(const std::string& name = "copy", CopyOptions options = {}) {
+    std::filesystem::create_directories(directory.path() / "copies");
+    options.target = directory.path() / "copies" / name;
+    options.read_content = read_content;
+    std::optional<Result<Snapshot>> copied;
+    store->copy(std::move(options),
+                [&copied](Result<Snapshot> snapshot) { copied = std::move(snapshot); });
+    while (!copied) queue.run_one();
+    return *std::move(copied);
+  }
+  // What tests have in the place of a state's own records: "TERM INDEX" in kMeta.
+  void set_position(std::uint64_t term, std::uint64_t index) {
+    store->put(Table::kMeta, "position", fmt::format("{} {}", term, index));
+  }
+  static Result<SnapshotContent> read_content(const Tables& tables) {
+    const auto text = tables.get(Table::kMeta, "position");
+    if (!text) return make_error(ErrorCode::kCorrupt, "there is no position");
+    std::istringstream in{std::string(*text)};
+    std::uint64_t term = 0;
+    std::uint64_t index = 0;
+    in >> term >> index;
+    SnapshotContent content;
+    content.applied = {Term(term), Index(index)};
+    return content;
   }
 
   TemporaryDirectory directory;

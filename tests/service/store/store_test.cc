@@ -12,8 +12,6 @@
 namespace coord::service {
 namespace {
 
-constexpr Table kTable = Table::kKeys;
-
 TEST(Store, Write_IsRead_BeforeDuringAndAfterItsFlush) {
   Fixture f;
   f.open();

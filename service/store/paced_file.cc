@@ -1,0 +1,57 @@
+#include "service/store/paced_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace coord::service {
+
+Result<PacedFile> PacedFile::create(const std::filesystem::path& path, std::uint64_t bytes) {
+  FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!file.valid()) return file_error("create", path);
+  if (bytes > 0 && ::fallocate(file.get(), 0, 0, static_cast<off_t>(bytes)) != 0 &&
+      errno != EOPNOTSUPP) {
+    return file_error("reserve space for", path);
+  }
+  return PacedFile(path, std::move(file));
+}
+
+Status PacedFile::append(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(file_.get(), bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return file_error("write", path_);
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+    size_ += static_cast<std::uint64_t>(written);
+  }
+  while (size_ - begun_ >= kSliceBytes) {
+    if (Status status = push_out(); !status.ok()) return status;
+  }
+  return Status::success();
+}
+
+// Begins with the next slice and waits for the one before it.
+Status PacedFile::push_out() {
+  const auto range = [this](std::uint64_t offset, unsigned flags) {
+    const int code = ::sync_file_range(file_.get(), static_cast<off64_t>(offset),
+                                       static_cast<off64_t>(kSliceBytes), flags);
+    // Where the file system has no such thing, sync() does it all.
+    return code == 0 || errno == ENOSYS || errno == EINVAL || errno == EOPNOTSUPP;
+  };
+  if (!range(begun_, SYNC_FILE_RANGE_WRITE)) return file_error("write", path_);
+  if (begun_ >= kSliceBytes &&
+      !range(begun_ - kSliceBytes,
+             SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER)) {
+    return file_error("write", path_);
+  }
+  begun_ += kSliceBytes;
+  return Status::success();
+}
+
+Status PacedFile::sync() {
+  if (::fsync(file_.get()) != 0) return file_error("sync", path_);
+  return Status::success();
+}
+
+}  // namespace coord::service

@@ -1,0 +1,51 @@
+#include "service/store/worker.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+namespace coord::service {
+
+namespace {
+constexpr int kNice = 10;
+}
+
+void give_way() {
+  // On Linux a nice value is a thread's own, and inherited. Where it is refused nothing changes.
+  static_cast<void>(::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice));
+}
+
+Worker::Worker(Post post) : post_(std::move(post)), thread_([this] { work(); }) {}
+
+Worker::~Worker() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+void Worker::run(std::function<void()> job) {
+  {
+    const std::lock_guard lock(mutex_);
+    jobs_.push_back(std::move(job));
+  }
+  wake_.notify_one();
+}
+
+void Worker::work() {
+  give_way();
+  std::unique_lock lock(mutex_);
+  while (true) {
+    wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+    if (stopping_) return;
+    std::function<void()> job = std::move(jobs_.front());
+    jobs_.pop_front();
+    lock.unlock();
+    job();
+    job = nullptr;  // what it holds goes before the next one is waited for
+    lock.lock();
+  }
+}
+
+}  // namespace coord::service

@@ -312,8 +312,9 @@ void Cluster::fire(int member) {
 
 void Cluster::elect(int member) {
   // The others have not heard a leader for long enough, and this one's timer is the first to fire.
-  for (int tries = 0; tries < 20 && core(member).role() != RoleName::kLeader; ++tries) {
-    now_ = std::max(now_ + seconds(2), now_);
+  for (int tries = 0; tries < 100 && core(member).role() != RoleName::kLeader; ++tries) {
+    ASSERT_NE(core(member).deadline(), Instant::max()) << member << " may not campaign";
+    now_ = std::max(now_ + options_.core.election_timeout_min, core(member).deadline());
     step(member, Tick{});
     deliver();
     // The candidate's vote, the others' votes, the no-op.

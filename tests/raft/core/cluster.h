@@ -130,6 +130,8 @@ class Cluster {
   bool send_chunk(int from, int to);
   // The snapshot cannot be read.
   void fail_snapshot(int from, int to);
+  // The member has received that, from wherever.
+  void offer_snapshot(int member, const State& state);
   bool is_installing(int member) const { return nodes_.at(id(member)).install.has_value(); }
   void install(int member);
 
@@ -141,7 +143,6 @@ class Cluster {
   void listen(std::function<void(std::string)> listener) { listener_ = std::move(listener); }
 
   static MemberId id(int member) { return MemberId(static_cast<std::uint64_t>(member)); }
-  static Configuration voters(std::vector<int> voters, std::vector<int> learners = {});
 
  private:
   // A snapshot on its way to a peer.
@@ -207,6 +208,9 @@ class Cluster {
   std::vector<std::string> broken_;
   std::function<void(std::string)> listener_;
 };
+
+// The configuration of those.
+Configuration voters(std::vector<int> voters, std::vector<int> learners = {});
 
 inline Bytes text(std::string_view bytes) {
   return Bytes::copy_of(bytes);

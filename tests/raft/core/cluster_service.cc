@@ -59,10 +59,10 @@ std::string Cluster::terms(int member) const {
   return terms;
 }
 
-Configuration Cluster::voters(std::vector<int> voters, std::vector<int> learners) {
+Configuration voters(std::vector<int> voters, std::vector<int> learners) {
   Configuration configuration;
-  for (const int voter : voters) configuration.voters.push_back(id(voter));
-  for (const int learner : learners) configuration.learners.push_back(id(learner));
+  for (const int voter : voters) configuration.voters.push_back(Cluster::id(voter));
+  for (const int learner : learners) configuration.learners.push_back(Cluster::id(learner));
   return configuration;
 }
 

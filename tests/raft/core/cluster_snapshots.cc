@@ -143,6 +143,12 @@ void Cluster::store(MemberId id, Node& node, ArrivedChunk arrived) {
   node.core->step(now_, SnapshotReceived{chunk.last, state->configuration});
 }
 
+void Cluster::offer_snapshot(int member, const State& state) {
+  Node& node = nodes_.at(id(member));
+  node.received.emplace(state.last, state);
+  step(member, SnapshotReceived{state.last, state.configuration});
+}
+
 void Cluster::install(int member) {
   Node& node = nodes_.at(id(member));
   if (!node.core || !node.install) return;

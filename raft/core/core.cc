@@ -146,7 +146,8 @@ void Core::Impl::on(const Persisted& event) {
 void Core::Impl::on(const Applied& event) {
   CHECK_LE(event.through, handed_out_);
   applied_ = std::max(applied_, event.through);
-  log_.trim(options_.cached_log_bytes_max, std::min(applied_, durability_.durable()));
+  // What only the state has durably is still to be written.
+  log_.trim(options_.cached_log_bytes_max, std::min(applied_, durability_.written()));
   configurations_.forget_before(applied_);
 }
 

@@ -193,7 +193,7 @@ void Core::Impl::advance_commit(Index index) {
     }
   }
   const Index before = std::exchange(commit_, index);
-  if (configurations_.any_between(before, index)) committed_configuration();
+  if (configurations_.any_between(before, index)) committed_configuration(before);
   if (Leader* leader = std::get_if<Leader>(&role_)) finish_change(*leader);
 }
 

@@ -172,6 +172,13 @@ void Core::Impl::become_leader() {
     if (member == options_.self) continue;
     leader.peers.emplace(member, Progress(log_.last_index().next(), window, now_));
   }
+  // Whoever leaves by a configuration that is not committed yet has to be told so by us.
+  for (const MemberId member : configurations_.as_of(commit_).members()) {
+    if (member == options_.self || configuration().contains(member)) continue;
+    Progress leaving(log_.last_index().next(), window, now_);
+    leaving.leaving_since = now_;
+    leader.peers.emplace(member, std::move(leaving));
+  }
   for (Index i = commit_.next(); i <= log_.last_index(); ++i) {
     leader.uncommitted_bytes += cost_of(log_.at(i));
   }

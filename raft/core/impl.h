@@ -138,7 +138,7 @@ class Core::Impl {
   void configuration_changed();
   void add_peers(Leader& leader);
   // The commit index has grown past a configuration.
-  void committed_configuration();
+  void committed_configuration(Index before);
   bool may_campaign() const;
   void finish_change(Leader& leader);
   void drop_departed_peers(Leader& leader);

@@ -20,6 +20,12 @@ bool Configurations::any_between(Index from, Index through) const {
   });
 }
 
+bool Configurations::had_member(MemberId id, Index from, Index through) const {
+  return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+    return entry.index > from && entry.index <= through && entry.configuration.contains(id);
+  });
+}
+
 void Configurations::append(Index index, Configuration configuration) {
   CHECK_GT(index, latest_index());
   entries_.push_back({index, std::move(configuration)});

@@ -23,6 +23,8 @@ class Configurations {
 
   // True if one of them stands after `from`, and not after `through`.
   bool any_between(Index from, Index through) const;
+  // ... with that member in it.
+  bool had_member(MemberId id, Index from, Index through) const;
 
   void append(Index index, Configuration configuration);
   // Entries from there on are off the log. True if the newest configuration was among them.

@@ -147,7 +147,8 @@ void Core::Impl::on(const Persisted& event) {
 void Core::Impl::on(const Applied& event) {
   CHECK_LE(event.through, handed_out_);
   applied_ = std::max(applied_, event.through);
-  log_.trim(options_.cached_log_bytes_max, std::min(applied_, durability_.durable()));
+  // What only the state has durably is still to be written.
+  log_.trim(options_.cached_log_bytes_max, std::min(applied_, durability_.written()));
   configurations_.forget_before(applied_);
 }
 
@@ -193,7 +194,7 @@ void Core::Impl::advance_commit(Index index) {
     }
   }
   const Index before = std::exchange(commit_, index);
-  if (configurations_.any_between(before, index)) committed_configuration();
+  if (configurations_.any_between(before, index)) committed_configuration(before);
   if (Leader* leader = std::get_if<Leader>(&role_)) finish_change(*leader);
 }
 

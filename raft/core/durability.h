@@ -25,6 +25,9 @@ class Durability {
   // Every entry up to here is on the disk as it is in the log, and will stay there.
   Index durable() const { return std::max(durable_, in_state_); }
 
+  // Every entry up to here is in the log on disk, or off it because the state has it.
+  Index written() const { return durable_; }
+
   // The log was truncated from that index on.
   void truncated(Index from);
 

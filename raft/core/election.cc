@@ -13,7 +13,10 @@ void Core::Impl::on(const Message& message, const VoteRequest& request) {
   }
   // The vote for the same candidate is granted again: the first answer may have been lost. With a
   // leader known the term is decided, and this member's vote could only have been for it.
-  const bool free = hard_state_.vote.is_zero() && leader().is_zero();
+  // Nor has a term that rose, by whatever message, ended what the leader before was promised (Raft
+  // §6.4.1).
+  const bool free = hard_state_.vote.is_zero() && leader().is_zero() &&
+                    (request.transfer || now_ >= promised_until_);
   const bool granted = (free || hard_state_.vote == message.from) && is_up_to_date(request.last);
   if (!granted) {
     reply(message, VoteReply{.pre_vote = false, .granted = false});
@@ -168,6 +171,13 @@ void Core::Impl::become_leader() {
   for (const MemberId member : configuration().members()) {
     if (member == options_.self) continue;
     leader.peers.emplace(member, Progress(log_.last_index().next(), window, now_));
+  }
+  // Whoever leaves by a configuration that is not committed yet has to be told so by us.
+  for (const MemberId member : configurations_.as_of(commit_).members()) {
+    if (member == options_.self || configuration().contains(member)) continue;
+    Progress leaving(log_.last_index().next(), window, now_);
+    leaving.leaving_since = now_;
+    leader.peers.emplace(member, std::move(leaving));
   }
   for (Index i = commit_.next(); i <= log_.last_index(); ++i) {
     leader.uncommitted_bytes += cost_of(log_.at(i));

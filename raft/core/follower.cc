@@ -7,14 +7,17 @@
 namespace coord::raft {
 
 bool Core::Impl::follow(const Message& message) {
+  // Two leaders of one term cannot be; whoever says so is not one of us.
+  if (std::holds_alternative<Leader>(role_)) return false;
   Follower* follower = std::get_if<Follower>(&role_);
+  if (follower != nullptr && !follower->leader.is_zero() && follower->leader != message.from) {
+    return false;
+  }
+  if (options_.lease_reads) promised_until_ = now_ + options_.election_timeout_min;
   if (follower == nullptr) {
-    // Two leaders of one term cannot be; whoever says so is not one of us.
-    if (std::holds_alternative<Leader>(role_)) return false;
     become_follower(term(), message.from);
     return true;
   }
-  if (!follower->leader.is_zero() && follower->leader != message.from) return false;
   if (follower->leader.is_zero()) {
     follower->leader = message.from;
     report(LeaderLearned{term(), message.from});

@@ -140,7 +140,7 @@ class Core::Impl {
   void configuration_changed();
   void add_peers(Leader& leader);
   // The commit index has grown past a configuration.
-  void committed_configuration();
+  void committed_configuration(Index before);
   bool may_campaign() const;
   void finish_change(Leader& leader);
   void drop_departed_peers(Leader& leader);
@@ -195,7 +195,8 @@ class Core::Impl {
   Index held_by_all_{};
   // The snapshot that is taking the state's place; until it has, nothing is handed out.
   std::optional<SnapshotReceived> installing_;
-  // With reads under a lease: what this member may have promised in its former life.
+  // With reads under a lease: until then nobody else is helped to leadership. Outlasts the term in
+  // which it was promised, and at the start stands for what a former life may have promised.
   Instant promised_until_;
 
   Role role_;

@@ -51,7 +51,7 @@ std::optional<Refusal> Core::Impl::why_not(const Configuration& target) const {
     if (configuration().is_voter(id)) continue;
     // An empty voter would hold up commitment until it has the log (Raft §4.2.1).
     const auto peer = leader->peers.find(id);
-    if (peer == leader->peers.end() ||
+    if (!configuration().contains(id) || peer == leader->peers.end() ||
         !peer->second.caught_up(now_, options_.election_timeout_min)) {
       return Refusal::kNotCaughtUp;
     }
@@ -90,9 +90,11 @@ void Core::Impl::add_peers(Leader& leader) {
   }
 }
 
-void Core::Impl::committed_configuration() {
+void Core::Impl::committed_configuration(Index before) {
+  // Also one that was passed over: added and removed again may be heard of in one message.
+  was_member_ = was_member_ || configurations_.had_member(options_.self, before, commit_);
   if (configurations_.as_of(commit_).contains(options_.self)) {
-    was_member_ = true;
+    removed_ = false;
   } else if (was_member_ && !std::exchange(removed_, true)) {
     report(Removed{commit_});
   }

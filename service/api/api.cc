@@ -42,6 +42,11 @@ void Api::on_lock_changed(const LockName& name) {
   context_->locks.on_lock_changed(name);
 }
 
+void Api::on_reloaded() {
+  context_->deps.applier.on_reloaded();
+  context_->locks.on_reloaded();
+}
+
 void Api::heard_from_leader(Instant when) {
   context_->heard_from_leader = when;
 }

@@ -33,6 +33,8 @@ class Api {
   // To be told of every fact of the node, and of every lock that changes.
   void on_fact(const raft::Fact& fact);
   void on_lock_changed(const LockName& name);
+  // As StateObserver::on_reloaded; the applier is told by this.
+  void on_reloaded();
   // A message of the present leader has come.
   void heard_from_leader(Instant when);
 

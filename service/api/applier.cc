@@ -21,6 +21,15 @@ Error replaced(raft::LogId place) {
                     place);
 }
 
+Error passed_over(raft::LogId place) {
+  Error error = make_error(ErrorCode::kNotLeader,
+                           "this member received the state with entry {} from another leader, and "
+                           "not the entry that was proposed for it",
+                           place);
+  error.outcome = Outcome::kUnknown;
+  return error;
+}
+
 Error deadline_passed() {
   Error error = make_error(ErrorCode::kDeadlineExceeded,
                            "the write was proposed, and not committed before its deadline");
@@ -103,6 +112,20 @@ kj::Promise<Status> Applier::reached(Revision revision, Instant deadline) {
   readers_.emplace(revision, Waiting{kj::mv(waiter.fulfiller), deadline});
   sweeper_.wake();
   return kj::mv(waiter.promise);
+}
+
+void Applier::on_reloaded() {
+  const StatePosition position = state_.position();
+  while (!pending_.empty() && pending_.begin()->first.first <= position.applied.index) {
+    const auto passed = pending_.begin();
+    passed->second.answer->fulfill(
+        Answer(passed_over({passed->first.second, passed->first.first})));
+    pending_.erase(passed);
+  }
+  // What this member had made of the log before says nothing of what it holds now.
+  digests_ = DigestTrail();
+  digests_.note(position);
+  wake_readers();
 }
 
 void Applier::wake_readers() {

@@ -44,6 +44,10 @@ class Applier final : public raft::StateMachine, public Committer {
   void apply(std::span<const raft::Entry> entries) override;
   kj::Promise<Result<CommandResults>> commit(Bytes command, Instant deadline) override;
 
+  // As StateObserver::on_reloaded. What was proposed here and lies in the part of the log that was
+  // not applied entry by entry: its outcome is unknown.
+  void on_reloaded();
+
   // Resolves when that revision has been applied here, or with kDeadlineExceeded.
   kj::Promise<Status> reached(Revision revision, Instant deadline);
 

@@ -48,6 +48,11 @@ void LockWaiters::after_apply() {
   changed_.clear();
 }
 
+void LockWaiters::on_reloaded() {
+  for (const auto& [name, waiting] : waiting_) changed_.insert(name);
+  after_apply();
+}
+
 void LockWaiters::look_at(const LockName& name) {
   // One look at the lock for all who wait: a long queue is not searched once for each of them.
   std::set<LeaseId> queued;

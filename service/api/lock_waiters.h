@@ -27,6 +27,8 @@ class LockWaiters {
 
   // Within apply(), see StateObserver.
   void on_lock_changed(const LockName& name);
+  // Everybody's lock may have changed.
+  void on_reloaded();
   // When the state may be read again.
   void after_apply();
   void shut_down();

@@ -43,7 +43,7 @@ class LeaseKeeper::Impl final : private kj::TaskSet::ErrorHandler {
         options_(options),
         clock_({.gap_max = options.tick + options.stall_min, .grace = options.grace}),
         tasks_(*this) {
-    source_.each([this](LeaseId lease, milliseconds ttl) { book_.add(lease, ttl, {}); });
+    fill_book();
   }
 
   // --- What is applied ---------------------------------------------------------------------------
@@ -51,6 +51,15 @@ class LeaseKeeper::Impl final : private kj::TaskSet::ErrorHandler {
   void on_lease_granted(LeaseId lease, milliseconds ttl) { book_.add(lease, ttl, observe()); }
   void on_lease_renewed(LeaseId lease) { book_.note(lease, observe()); }
   void on_lease_ended(LeaseId lease) { book_.remove(lease); }
+
+  void on_reloaded() {
+    const bool leads = ticking_.has_value();
+    stop_leading();
+    book_ = LeaseBook();
+    fill_book();
+    for (const LeaseId lease : gather_.leases) book_.hold(lease);
+    if (leads) lead();
+  }
 
   // --- Leadership --------------------------------------------------------------------------------
 
@@ -134,6 +143,9 @@ class LeaseKeeper::Impl final : private kj::TaskSet::ErrorHandler {
 
   static Error shutting_down() {
     return make_error(ErrorCode::kShuttingDown, "this member is shutting down");
+  }
+  void fill_book() {
+    source_.each([this](LeaseId lease, milliseconds ttl) { book_.add(lease, ttl, {}); });
   }
   Instant observe() { return clock_.observe(from_kj(timer_.now())); }
   Instant patience() const { return from_kj(timer_.now()) + options_.commit_patience; }
@@ -274,6 +286,9 @@ void LeaseKeeper::on_lease_renewed(LeaseId lease) {
 }
 void LeaseKeeper::on_lease_ended(LeaseId lease) {
   impl_->on_lease_ended(lease);
+}
+void LeaseKeeper::on_reloaded() {
+  impl_->on_reloaded();
 }
 void LeaseKeeper::on_fact(const raft::Fact& fact) {
   impl_->on_fact(fact);

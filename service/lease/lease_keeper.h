@@ -90,6 +90,8 @@ class LeaseKeeper {
   void on_lease_granted(LeaseId lease, milliseconds ttl);
   void on_lease_renewed(LeaseId lease);
   void on_lease_ended(LeaseId lease);
+  // Of renewals in between nothing is known: no lease has a note now, as after a restart.
+  void on_reloaded();
 
   // As in NodeObserver: leadership confirmed, lost; others are ignored.
   void on_fact(const raft::Fact& fact);

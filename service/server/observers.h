@@ -32,6 +32,11 @@ class Observers final : public StateObserver, public raft::NodeObserver {
   void on_lock_changed(const LockName& name) override { api_->on_lock_changed(name); }
   void on_member_published(const MemberRecord&) override {}
   void on_compacted(Revision) override {}
+  void on_reloaded() override {
+    api_->on_reloaded();
+    leases_->on_reloaded();
+    watches_->on_reloaded();
+  }
 
   void on_fact(const raft::Fact& fact) override {
     leases_->on_fact(fact);

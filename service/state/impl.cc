@@ -94,7 +94,14 @@ void State::Impl::apply(const raft::Entry& entry, CommandResults* results) {
   digest_.mix(entry.id.term.value());
   digest_.mix(static_cast<std::uint64_t>(entry.type));
   digest_.mix(entry.payload.view());
-  if (entry.type != raft::EntryType::kCommand) return;
+  switch (entry.type) {
+    case raft::EntryType::kNoop:
+      return;
+    case raft::EntryType::kConfiguration:
+      return keep_configuration(entry);
+    case raft::EntryType::kCommand:
+      break;
+  }
   try {
     const CommandWords command(entry.payload);
     capnp::FlatArrayMessageReader message(command.words(), reader_options());
@@ -102,6 +109,19 @@ void State::Impl::apply(const raft::Entry& entry, CommandResults* results) {
   } catch (const kj::Exception&) {
     if (results != nullptr) results->failure = undecodable();
   }
+}
+
+void State::Impl::keep_configuration(const raft::Entry& entry) {
+  std::string record;
+  encode(ConfigurationRecord{.at = entry.id, .payload = entry.payload.view()}, record);
+  writer_.put(Table::kMeta, kConfigurationKey, record);
+}
+
+std::optional<AppliedConfiguration> State::Impl::configuration() const {
+  const auto bytes = tables_.get(Table::kMeta, kConfigurationKey);
+  if (!bytes) return std::nullopt;
+  const auto record = read_record<ConfigurationRecord>(Table::kMeta, kConfigurationKey, *bytes);
+  return AppliedConfiguration{record.at, Bytes::copy_of(record.payload)};
 }
 
 void State::Impl::apply_command(schema::Command::Reader command, CommandResults* results) {

@@ -25,12 +25,15 @@ class State::Impl {
   void apply(const raft::Entry& entry, CommandResults* results);
   void save();
 
+  Tables& tables() const { return tables_; }
+  StateObserver& observer() const { return observer_; }
   StatePosition position() const { return {applied_, digest_.value()}; }
   std::uint64_t epoch() const { return epoch_; }
   const Keyspace& keys() const { return keys_; }
   const LeaseTable& leases() const { return lease_table_; }
   const Locks& locks() const { return locks_; }
   std::vector<MemberRecord> members() const;
+  std::optional<AppliedConfiguration> configuration() const;
   // Its held locks, too.
   std::optional<LeaseRecord> lease(LeaseId id) const;
   LeaseRecord with_held(LeaseRecord record) const;
@@ -38,6 +41,7 @@ class State::Impl {
  private:
   Impl(Tables& tables, StateObserver& observer, const Meta& meta);
 
+  void keep_configuration(const raft::Entry& entry);
   void apply_command(schema::Command::Reader command, CommandResults* results);
   // Answers a command that is not applied.
   void refuse(schema::Command::Reader command, Error error, CommandResults* results) const;

@@ -187,6 +187,19 @@ bool decode(std::string_view bytes, Meta& record) {
   return in.complete();
 }
 
+void encode(const ConfigurationRecord& record, std::string& out) {
+  begin(out).u64(record.at.term.value()).u64(record.at.index.value()).rest(record.payload);
+}
+
+bool decode(std::string_view bytes, ConfigurationRecord& record) {
+  Decoder in(bytes);
+  if (in.u8() != kRecordVersion) return false;
+  record.at.term = Term(in.u64());
+  record.at.index = Index(in.u64());
+  record.payload = in.rest();
+  return in.complete();
+}
+
 void unreadable_record(Table table, std::string_view key) {
   check_failed(__FILE__, __LINE__, "the tables return what was put into them",
                fmt::format("a record of table {} cannot be read: the data is damaged, or was "

@@ -5,6 +5,7 @@
 //   kMeta      "state"            version u8, applied term u64, applied index u64, digest u64,
 //                                 revision u64, compacted u64, epoch u64, last sequential number
 //                                 u64, last lease chosen u64, leases u64
+//              "configuration"    version u8, its entry's term u64, index u64, payload rest
 //   kKeys      key                version u8, flags u8 (1: deleted), create revision u64, modified:
 //                                 revision u64, number u32; key version u64, lease u64, value rest
 //   kBases     key                as kKeys
@@ -108,6 +109,15 @@ struct Meta {
 
 inline constexpr std::string_view kMetaKey = "state";
 
+// The newest configuration entry that was applied. `payload` is a view into what it was read from.
+struct ConfigurationRecord {
+  raft::LogId at{};
+  std::string_view payload{};
+
+  friend bool operator==(const ConfigurationRecord&, const ConfigurationRecord&) = default;
+};
+inline constexpr std::string_view kConfigurationKey = "configuration";
+
 // Each replaces what `out` held.
 void encode(const KeyRecord& record, std::string& out);
 void encode(const ChangeRecord& record, std::string& out);
@@ -115,6 +125,7 @@ void encode(const LeaseRecord& record, std::string& out);  // without `id` and `
 void encode(const StoredLock& record, std::string& out);
 void encode(const MemberRecord& record, std::string& out);  // without `id`
 void encode(const Meta& record, std::string& out);
+void encode(const ConfigurationRecord& record, std::string& out);
 
 // False if the bytes are not such a record.
 [[nodiscard]] bool decode(std::string_view bytes, KeyRecord& record);
@@ -123,6 +134,7 @@ void encode(const Meta& record, std::string& out);
 [[nodiscard]] bool decode(std::string_view bytes, StoredLock& record);
 [[nodiscard]] bool decode(std::string_view bytes, MemberRecord& record);
 [[nodiscard]] bool decode(std::string_view bytes, Meta& record);
+[[nodiscard]] bool decode(std::string_view bytes, ConfigurationRecord& record);
 
 // Stops the process: a table returned something else than was put into it.
 [[noreturn]] void unreadable_record(Table table, std::string_view key);

@@ -12,6 +12,13 @@ State::State(Tables& tables, StateObserver& observer)
     : impl_(std::make_unique<Impl>(tables, observer)) {}
 State::~State() = default;
 
+void State::reload() {
+  Tables& tables = impl_->tables();
+  StateObserver& observer = impl_->observer();
+  impl_ = std::make_unique<Impl>(tables, observer);
+  observer.on_reloaded();
+}
+
 void State::apply(const raft::Entry& entry, CommandResults* results) {
   impl_->apply(entry, results);
 }
@@ -81,6 +88,10 @@ std::vector<LockRecord> State::locks(bool elections, std::string_view prefix,
 
 std::vector<MemberRecord> State::members() const {
   return impl_->members();
+}
+
+std::optional<AppliedConfiguration> State::configuration() const {
+  return impl_->configuration();
 }
 
 }  // namespace coord::service

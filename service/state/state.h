@@ -57,6 +57,10 @@ class StateObserver {
   virtual void on_lock_changed(const LockName& name) = 0;
   virtual void on_member_published(const MemberRecord& member) = 0;
   virtual void on_compacted(Revision oldest_kept) = 0;
+  // Told by reload(), and by nothing else: the state has become a later one that came from another
+  // member. What happened in between is not told; whatever was derived from the state has to be
+  // taken from it anew.
+  virtual void on_reloaded() = 0;
 };
 
 // Answers to a command, in order.
@@ -72,6 +76,16 @@ struct CommandResults {
 struct StatePosition {
   raft::LogId applied;
   std::uint64_t digest = 0;
+};
+
+// The configuration in force where the state is: the payload of the newest configuration entry
+// that was applied. Who takes part is decided when an entry is appended (Raft §4.1); this is what a
+// snapshot has to carry in the place of the entries before it.
+struct AppliedConfiguration {
+  raft::LogId at;
+  Bytes payload;
+
+  friend bool operator==(const AppliedConfiguration&, const AppliedConfiguration&) = default;
 };
 
 struct RangeQuery {
@@ -93,6 +107,10 @@ class State {
   ~State();
   State(const State&) = delete;
   State& operator=(const State&) = delete;
+
+  // The tables hold another state now, one that is ahead (Store::replace()): takes from them all
+  // that is kept in memory, and tells the observer.
+  void reload();
 
   // Applies one entry, of any type, at the next index. `command` is an aligned, flat Cap'n Proto
   // message (schema/log.capnp) for a command, and ignored otherwise. `results` is filled if it is
@@ -132,6 +150,8 @@ class State {
                                 std::size_t limit) const;
 
   std::vector<MemberRecord> members() const;
+  // Nothing: the log has had no configuration entry.
+  std::optional<AppliedConfiguration> configuration() const;
 
  private:
   class Impl;

@@ -19,15 +19,6 @@
 
 namespace coord::service {
 
-struct CopyOptions {
-  // There when the copy is whole and durable, and not before. Its directory must exist; what it has
-  // under that name, or that name and ".tmp", is replaced.
-  std::filesystem::path target;
-  // Of what is written; zero: as fast as it goes. A slow copy lets LMDB's file grow for longer.
-  std::uint64_t bytes_per_second = std::uint64_t{256} << 20;
-  ReadContent read_content;
-};
-
 class Copier {
  public:
   // `finished` is called once, on the copier's thread: kStorageFull, kIo, kCancelled, kCorrupt.

@@ -36,4 +36,19 @@ struct Snapshot {
   SnapshotContent content;
 };
 
+struct CopyOptions {
+  // There when the copy is whole and durable, and not before. Its directory must exist; what it has
+  // under that name, or that name and ".tmp", is replaced.
+  std::filesystem::path target;
+  // Of what is written; zero: as fast as it goes. A slow copy lets LMDB's file grow for longer.
+  std::uint64_t bytes_per_second = std::uint64_t{256} << 20;
+  ReadContent read_content;
+};
+
+// Whole, durable and what it was said to be; for Store::replace().
+struct StagedSnapshot {
+  std::filesystem::path directory;
+  SnapshotContent content;
+};
+
 }  // namespace coord::service

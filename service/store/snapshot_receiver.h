@@ -28,12 +28,6 @@ struct ExpectedSnapshot {
   friend bool operator==(const ExpectedSnapshot&, const ExpectedSnapshot&) = default;
 };
 
-// Whole, durable and what it was said to be; for Store::replace().
-struct StagedSnapshot {
-  std::filesystem::path directory;
-  SnapshotContent content;
-};
-
 struct ReceiverOptions {
   // The receiver's own: it removes what is in it.
   std::filesystem::path directory;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "raft/base/check.h"
+#include "service/store/copier.h"
 #include "service/store/directory_lock.h"
 #include "service/store/environment.h"
 #include "service/store/flusher.h"

@@ -19,8 +19,7 @@
 #include "raft/base/result.h"
 #include "raft/core/types.h"
 #include "service/state/tables.h"
-#include "service/store/copier.h"
-#include "service/store/snapshot_receiver.h"
+#include "service/store/snapshot.h"
 
 namespace coord::service {
 

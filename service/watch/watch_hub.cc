@@ -47,6 +47,18 @@ void WatchHub::Impl::on_changes(Revision revision, std::span<const Change> chang
   schedule();
 }
 
+void WatchHub::Impl::on_reloaded() {
+  for (auto& [id, entry] : watches_) {
+    entry.watcher.rescan();
+    if (!entry.sending) enqueue(entry);
+  }
+  // The ring lacks what came in between.
+  revision_ = source_.revision();
+  shared_.ring.reset(revision_.next());
+  shared_.offered = revision_;
+  schedule();
+}
+
 // Some revisions change no key. Outside of apply() all that there is has been told.
 void WatchHub::Impl::note_revision() {
   const bool all_offered = shared_.offered == revision_;
@@ -332,6 +344,9 @@ WatchHub::~WatchHub() = default;
 
 void WatchHub::on_changes(Revision revision, std::span<const Change> changes) {
   impl_->on_changes(revision, changes);
+}
+void WatchHub::on_reloaded() {
+  impl_->on_reloaded();
 }
 void WatchHub::shut_down() {
   impl_->shut_down();

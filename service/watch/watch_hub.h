@@ -55,6 +55,10 @@ class WatchHub {
   // from the one after that which the source had when the hub was made.
   void on_changes(Revision revision, std::span<const Change> changes);
 
+  // As StateObserver::on_reloaded: every watch goes on from where it is, by reading the history;
+  // one whose place is gone from that is told so (kCompacted).
+  void on_reloaded();
+
   // The service to hand out to a client.
   schema::Watch::Client service();
 

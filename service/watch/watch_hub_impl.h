@@ -18,6 +18,7 @@ class WatchHub::Impl final : private kj::TaskSet::ErrorHandler {
   Impl(const WatchSource& source, kj::Timer& timer, FillHeader fill_header, WatchOptions options);
 
   void on_changes(Revision revision, std::span<const Change> changes);
+  void on_reloaded();
   void shut_down();
   Stats stats() const;
 

@@ -48,6 +48,13 @@ bool Watcher::offer(Revision revision) {
   return was_idle;
 }
 
+void Watcher::rescan() {
+  if (!live()) return;
+  next_ = hits_.empty() ? std::max(next_, shared_.offered.next()) : hits_.front();
+  hits_.clear();
+  mode_ = Mode::kScanning;
+}
+
 std::optional<WatchBatch> Watcher::next_batch(WatchBudget& budget) {
   if (mode_ == Mode::kListing) return list(budget);
   WatchEvents batch;

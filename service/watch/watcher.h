@@ -73,6 +73,8 @@ class Watcher {
 
   // A revision that concerns it, in order. True if it has become busy with that.
   bool offer(Revision revision);
+  // There is more behind what has been offered than will be: it has to look for itself.
+  void rescan();
   // There is nothing to do until an offer comes.
   bool idle() const { return live() && hits_.empty(); }
   // The next thing to send, if anything is found before the budget ends. An Error is the last one.

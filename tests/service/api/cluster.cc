@@ -174,6 +174,12 @@ TestMember::TestMember(TestCluster& cluster, MemberId self,
 
 TestMember::~TestMember() noexcept = default;
 
+void TestMember::become(TestMember& other) {
+  other.state_->save();
+  tables_.replace(other.tables_.contents());
+  state_->reload();
+}
+
 void TestMember::turn(Instant now) {
   for (const raft::Ticket ticket : log_.take()) node_->persisted(ticket);
   node_->pump(now);
@@ -202,6 +208,11 @@ void TestMember::on_lease_renewed(LeaseId lease) {
 }
 void TestMember::on_lease_ended(LeaseId lease) {
   leases_->on_lease_ended(lease);
+}
+void TestMember::on_reloaded() {
+  api_->on_reloaded();
+  leases_->on_reloaded();
+  watches_->on_reloaded();
 }
 void TestMember::on_lock_changed(const LockName& name) {
   api_->on_lock_changed(name);

@@ -61,6 +61,8 @@ class TestMember final : public StateObserver, public raft::NodeObserver, public
   // As another member gets it.
   schema::Forward::Client forward() { return api_->member_door().castAs<schema::Forward>(); }
 
+  // Receives the other one's state as a snapshot. Its node knows nothing of it: to be isolated.
+  void become(TestMember& other);
   void turn(Instant now);
   void receive(raft::Message message);
   // Why the member takes no writes; nothing: it does.
@@ -74,6 +76,7 @@ class TestMember final : public StateObserver, public raft::NodeObserver, public
   void on_lock_changed(const LockName& name) override;
   void on_member_published(const MemberRecord&) override {}
   void on_compacted(Revision) override {}
+  void on_reloaded() override;
   void on_fact(const raft::Fact& fact) override;
   void send(std::vector<raft::Message> messages) override;
 

@@ -380,5 +380,53 @@ TEST_F(LeaseKeeperTest, ShutDown_AnswersWhatWaits_AndProposesNothing) {
   EXPECT_TRUE(member.leases.has(1));
 }
 
+// --- A state that was received as a snapshot
+// ------------------------------------------------------
+
+TEST_F(LeaseKeeperTest, Reloaded_GivesEveryLeaseAFullTtlFromTheNextLeadershipOn) {
+  grant(1, milliseconds(1000));
+  time.advance(milliseconds(900));
+  // Of the renewals in the part of the log that was passed over nothing is known here.
+  member.keeper->on_reloaded();
+  time.advance(milliseconds(5000));
+  member.confirm();
+  time.advance(milliseconds(990));
+  EXPECT_TRUE(member.leases.has(1));
+  time.advance(kLate);
+  EXPECT_FALSE(member.leases.has(1));
+}
+
+TEST_F(LeaseKeeperTest, Reloaded_KnowsTheLeasesOfTheNewState_AndNoOthers) {
+  grant(1, milliseconds(1000));
+  grant(2, milliseconds(1000));
+  LeaseTwin received;
+  received.apply(Grant{LeaseId(2), milliseconds(500)}, nullptr);
+  received.apply(Grant{LeaseId(3), milliseconds(1000)}, nullptr);
+  member.leases = received;
+  member.keeper->on_reloaded();
+  EXPECT_EQ(member.keeper->stats().leases, 2u);
+  member.confirm();
+  time.advance(milliseconds(490));
+  EXPECT_EQ(member.keeper->remaining(LeaseId(1)), std::nullopt);
+  EXPECT_TRUE(member.leases.has(2));
+  time.advance(kLate);
+  EXPECT_FALSE(member.leases.has(2));
+  EXPECT_TRUE(member.leases.has(3));
+}
+
+TEST_F(LeaseKeeperTest, Reloaded_RenewalThatIsBeingGathered_KeepsItsLease) {
+  grant(1, milliseconds(1000));
+  member.commit_at_once = false;
+  RenewCall call(member, {1});
+  member.keeper->on_reloaded();
+  member.confirm();
+  time.advance(milliseconds(1500));
+  ASSERT_EQ(member.proposals.size(), 1u) << "the renewal, and no expiry";
+  member.commit_one();
+  time.advance(milliseconds(10));
+  ASSERT_TRUE(call.answered());
+  EXPECT_TRUE(call.answer->ok());
+}
+
 }  // namespace
 }  // namespace coord::service

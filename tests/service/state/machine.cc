@@ -41,6 +41,10 @@ void RecordingObserver::on_compacted(Revision oldest_kept) {
   lines_.push_back(fmt::format("compacted {}", oldest_kept));
 }
 
+void RecordingObserver::on_reloaded() {
+  lines_.push_back("reloaded");
+}
+
 raft::Entry Machine::next_entry(Bytes payload) {
   raft::Entry entry;
   entry.id = {Term(1), state_->position().applied.index.next()};
@@ -73,6 +77,18 @@ std::vector<WriteResult> Machine::write_all(std::vector<commands::WriteFill> wri
 void Machine::restart() {
   state_->save();
   state_ = std::make_unique<State>(tables_, observer_);
+}
+
+void Machine::become(Machine& other) {
+  other.state().save();
+  tables_.replace(other.tables().contents());
+  state_->reload();
+}
+
+raft::Entry Machine::next_configuration(std::string_view payload) {
+  raft::Entry entry = next_entry(Bytes::copy_of(payload));
+  entry.type = raft::EntryType::kConfiguration;
+  return entry;
 }
 
 std::string Machine::read(const KeyRange& range, Revision revision) const {

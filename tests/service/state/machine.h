@@ -23,6 +23,7 @@ class RecordingObserver final : public StateObserver {
   void on_lock_changed(const LockName& name) override;
   void on_member_published(const MemberRecord& member) override;
   void on_compacted(Revision oldest_kept) override;
+  void on_reloaded() override;
 
   // Those since the last call.
   std::vector<std::string> take() { return std::exchange(lines_, {}); }
@@ -47,11 +48,14 @@ class Machine {
 
   // Another process on the same tables.
   void restart();
+  // Receives the other one's state as a snapshot.
+  void become(Machine& other);
 
   State& state() { return *state_; }
   MapTables& tables() { return tables_; }
   RecordingObserver& observer() { return observer_; }
   raft::Entry next_entry(Bytes payload);
+  raft::Entry next_configuration(std::string_view payload);
   void set_now(std::uint64_t ms) { now_ms_ = ms; }
 
   // "key=value" for each, or the error's code.

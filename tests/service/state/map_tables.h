@@ -24,6 +24,11 @@ class MapTables final : public Tables {
   void erase(Table table, std::string_view key) override;
 
   const Contents& contents() const { return contents_; }
+  // As Store::replace().
+  void replace(const Contents& contents) {
+    end_views();
+    contents_ = contents;
+  }
   std::size_t size(Table table) const { return at(table).size(); }
 
  private:

@@ -89,6 +89,14 @@ TEST(Records, StoredLock) {
       "77");
 }
 
+TEST(Records, ConfigurationRecord) {
+  EXPECT_EQ(round_trip(ConfigurationRecord{.at = {Term(1), Index(2)}, .payload = "abc"}),
+            "01"
+            "0100000000000000"
+            "0200000000000000"
+            "616263");
+}
+
 TEST(Records, MemberAndMeta) {
   EXPECT_EQ(round_trip(MemberRecord{MemberId(1), "n", "p", "c"}),
             "01010000006e01000000700100000063");

@@ -8,6 +8,7 @@
 #include "raft/base/hash.h"
 #include "raft/base/prng.h"
 #include "service/store/snapshot_reader.h"
+#include "service/store/snapshot_receiver.h"
 #include "service/store/store_file.h"
 #include "tests/service/store/fixture.h"
 

@@ -336,5 +336,123 @@ TEST(WatchHub, WorkOfATurn_IsBounded) {
   EXPECT_EQ(h.hub->stats().behind, 0u);
 }
 
+// --- A state that was received as a snapshot
+// ------------------------------------------------------
+
+std::vector<std::uint64_t> revisions_of(const Told& told) {
+  std::vector<std::uint64_t> revisions;
+  for (const Told::Event& event : told.events) revisions.push_back(event.mod_revision);
+  return revisions;
+}
+
+TEST(WatchHubReloaded, LiveWatch_SeesWhatCameInBetween_Once) {
+  Harness h;
+  Client& all = h.watch({.intervals = {everything()}});
+  Client& b = h.watch({.intervals = {single("b")}});
+  h.run();
+  h.put("a", "1");
+  h.run();
+  for (const char* key : {"b", "c", "b"}) h.source.apply({{key, "untold"}});
+  h.hub->on_reloaded();
+  h.run();
+  h.put("b", "5");
+  h.run();
+  EXPECT_THAT(revisions_of(all.told), ElementsAre(1, 2, 3, 4, 5));
+  EXPECT_THAT(revisions_of(b.told), ElementsAre(2, 4, 5));
+}
+
+TEST(WatchHubReloaded, WatchWithABatchOnItsWay_GoesOnBehindIt) {
+  Harness h;
+  Client& c = h.watch({.intervals = {everything()}});
+  h.run();
+  c.sink->set_slow(true);
+  for (int i = 1; i <= 600; ++i) h.put("k", std::string(4000, 'x'));
+  h.run();
+  const std::size_t before = c.told.events.size();
+  EXPECT_GT(before, 0u);
+  EXPECT_LT(before, 600u);
+  h.source.apply({{"untold", "601"}});
+  h.hub->on_reloaded();
+  h.put("k", "602");
+  h.run();
+  c.sink->set_slow(false);
+  h.run();
+  ASSERT_EQ(c.told.events.size(), 602u);
+  for (std::size_t i = 0; i < 602; ++i) EXPECT_EQ(c.told.events[i].mod_revision, i + 1);
+}
+
+// Of a few it was told, and has not read them: what comes in between must not push them out.
+TEST(WatchHubReloaded, WatchThatHasSomeToRead_ReadsThemAll) {
+  Harness h;
+  Client& c = h.watch({.intervals = {everything()}});
+  h.run();
+  c.sink->set_slow(true);
+  for (int i = 1; i <= 20; ++i) {
+    h.put("k", std::string(50'000, 'x'));
+    h.run();
+  }
+  EXPECT_LT(c.told.events.size(), 20u);
+  EXPECT_EQ(h.hub->stats().behind, 0u);
+  h.source.apply({{"untold", "21"}});
+  h.hub->on_reloaded();
+  c.sink->set_slow(false);
+  h.run();
+  ASSERT_EQ(c.told.events.size(), 21u);
+  for (std::size_t i = 0; i < 21; ++i) EXPECT_EQ(c.told.events[i].mod_revision, i + 1);
+}
+
+// What was not yet offered when the state was exchanged must not be left out.
+TEST(WatchHubReloaded, ChangesThatWereNotYetDelivered_AreDelivered) {
+  Harness h;
+  Client& c = h.watch({.intervals = {everything()}});
+  h.run();
+  h.put("a", "1");
+  h.put("a", "2");
+  h.source.apply({{"untold", "3"}});
+  h.hub->on_reloaded();
+  h.run();
+  EXPECT_THAT(revisions_of(c.told), ElementsAre(1, 2, 3));
+}
+
+TEST(WatchHubReloaded, WatchWhosePlaceIsGone_IsToldSo) {
+  Harness h;
+  Client& live = h.watch({.intervals = {everything()}});
+  Client& ahead = h.watch({.intervals = {everything()}, .progress_ms = 1000});
+  h.run();
+  h.put("a", "1");
+  h.run();
+  for (int i = 0; i < 10; ++i) h.source.apply({{"untold", "x"}});
+  h.source.compact(Revision(5));
+  h.hub->on_reloaded();
+  h.run();
+  EXPECT_EQ(live.told.failure, ErrorCode::kCompacted);
+  EXPECT_TRUE(live.told.done);
+  EXPECT_EQ(ahead.told.failure, ErrorCode::kCompacted);
+  EXPECT_EQ(h.hub->stats().watches, 0u);
+}
+
+TEST(WatchHubReloaded, WatchThatIsWaitedFor_BeginsOnceTheRevisionIsThere) {
+  Harness h;
+  Client& c = h.watch({.intervals = {everything()}, .from = 4});
+  h.run();
+  EXPECT_FALSE(c.answered);
+  for (int i = 0; i < 5; ++i) h.source.apply({{"untold", "x"}});
+  h.hub->on_reloaded();
+  h.run();
+  EXPECT_TRUE(c.answered);
+  EXPECT_THAT(revisions_of(c.told), ElementsAre(4, 5));
+}
+
+TEST(WatchHubReloaded, Progress_IsOfTheNewState) {
+  Harness h;
+  Client& c = h.watch({.intervals = {single("a")}, .progress_ms = 1000});
+  h.run();
+  for (int i = 0; i < 5; ++i) h.source.apply({{"untold", "x"}});
+  h.hub->on_reloaded();
+  h.run();
+  h.advance(milliseconds(1000));
+  EXPECT_THAT(c.told.progress, ElementsAre(5));
+}
+
 }  // namespace
 }  // namespace coord::service

@@ -1,0 +1,125 @@
+// A state from one store to another: copied, sent in pieces, received, put in place, reloaded.
+#include <gtest/gtest.h>
+
+#include "service/server/snapshot_content.h"
+#include "service/store/snapshot_reader.h"
+#include "service/store/snapshot_receiver.h"
+#include "tests/service/state/machine.h"
+#include "tests/service/store/fixture.h"
+
+namespace coord::service {
+namespace {
+
+using namespace commands;  // NOLINT: the language of these tests
+
+// A state over a store of its own.
+class Kept {
+ public:
+  Kept() {
+    f.open();
+    state = std::make_unique<State>(*f.store, observer);
+  }
+  void apply(raft::EntryType type, Bytes payload) {
+    raft::Entry entry;
+    entry.id = {Term(3), state->position().applied.index.next()};
+    entry.type = type;
+    entry.payload = std::move(payload);
+    state->apply(entry, nullptr);
+  }
+  void write(const WriteFill& write) {
+    apply(raft::EntryType::kCommand, encode(commands::writes({write}), 1));
+  }
+  void flush() {
+    state->save();
+    f.flush();
+  }
+  Result<Snapshot> copy() {
+    std::filesystem::create_directories(f.directory.path() / "copies");
+    std::optional<Result<Snapshot>> copied;
+    f.store->copy(
+        {.target = f.directory.path() / "copies" / "copy", .read_content = read_snapshot_content},
+        [&](Result<Snapshot> snapshot) { copied = std::move(snapshot); });
+    while (!copied) f.queue.run_one();
+    return *std::move(copied);
+  }
+  std::string everything() const {
+    std::string all;
+    for (std::size_t i = 0; i < kTableCount; ++i) all += f.scan("", static_cast<Table>(i)) + "\n";
+    return all;
+  }
+
+  Fixture f;
+  RecordingObserver observer;
+  std::unique_ptr<State> state;
+};
+
+Result<StagedSnapshot> send(const Snapshot& snapshot, SnapshotReader& reader,
+                            SnapshotReceiver& receiver, PostQueue& from, PostQueue& to) {
+  const ExpectedSnapshot expected{snapshot.content.applied, snapshot.bytes, snapshot.checksum};
+  for (std::uint64_t offset = receiver.begin(expected); offset < snapshot.bytes;) {
+    std::optional<Result<Bytes>> piece;
+    reader.read(offset, 64 * 1024, [&](Result<Bytes> bytes) { piece = std::move(bytes); });
+    while (!piece) from.run_one();
+    if (!piece->ok()) return piece->error();
+    std::optional<Status> written;
+    receiver.write(offset, **piece, [&](Status status) { written = std::move(status); });
+    while (!written) to.run_one();
+    if (!written->ok()) return written->error();
+    offset = receiver.received();
+  }
+  std::optional<Result<StagedSnapshot>> staged;
+  receiver.finish([&](Result<StagedSnapshot> result) { staged = std::move(result); });
+  while (!staged) to.run_one();
+  return *std::move(staged);
+}
+
+TEST(SnapshotOfAState, ArrivesAsTheSameState) {
+  Kept ahead;
+  ahead.write(grant(1, {.ttl_ms = 60'000, .session = true}));
+  ahead.apply(raft::EntryType::kConfiguration, Bytes::copy_of("who takes part"));
+  for (int i = 0; i < 500; ++i) {
+    ahead.write(in_session(1, static_cast<std::uint64_t>(i) + 1,
+                           put("key" + std::to_string(i % 200), std::string(300, 'v'))));
+  }
+  ahead.write(acquire(lock("l"), 1));
+  ahead.apply(raft::EntryType::kCommand, encode(compact(100), 1));
+  ahead.flush();
+  const StatePosition flushed = ahead.state->position();
+  const auto snapshot = ahead.copy();
+  ASSERT_TRUE(snapshot.ok()) << snapshot.error().message;
+  EXPECT_EQ(snapshot->content.applied, flushed.applied);
+  EXPECT_EQ(snapshot->content.digest, flushed.digest);
+  EXPECT_EQ(snapshot->content.configuration_at, ahead.state->configuration()->at);
+  EXPECT_EQ(snapshot->content.configuration.view(), "who takes part");
+
+  Kept behind;
+  for (int i = 0; i < 20; ++i) behind.write(put("key" + std::to_string(i), "of before"));
+  SnapshotReceiver receiver(
+      {.directory = behind.f.directory.path() / "incoming", .read_content = read_snapshot_content},
+      behind.f.queue.post());
+  const auto reader = SnapshotReader::open(snapshot->file, ahead.f.queue.post());
+  const auto staged = send(*snapshot, **reader, receiver, ahead.f.queue, behind.f.queue);
+  ASSERT_TRUE(staged.ok()) << staged.error().message;
+  EXPECT_EQ(staged->content, snapshot->content);
+  bool replaced = false;
+  behind.f.store->replace(*staged, [&](const Status& status) {
+    ASSERT_TRUE(status.ok()) << status.error().message;
+    behind.state->reload();
+    replaced = true;
+  });
+  while (!replaced) behind.f.queue.run_one();
+  EXPECT_EQ(behind.f.store->installed_at(), behind.state->position().applied);
+  EXPECT_EQ(behind.observer.take().back(), "reloaded");
+  EXPECT_EQ(behind.everything(), ahead.everything());
+
+  for (Kept* kept : {&ahead, &behind}) {
+    kept->write(in_session(1, 500, put("again", "a retry")));
+    kept->write(put("key7", "more"));
+    kept->flush();
+  }
+  EXPECT_EQ(behind.state->position().digest, ahead.state->position().digest);
+  EXPECT_EQ(behind.everything(), ahead.everything());
+}
+
+}  // namespace
+}  // namespace coord::service

@@ -10,10 +10,11 @@
 #include <vector>
 
 #include "coord/client.h"
-#include "raft/base/prng.h"
+#include "tests/bench/load.h"
 #include "tests/bench/meter.h"
 #include "tests/bench/options.h"
 #include "tests/bench/report.h"
+#include "tests/bench/slot.h"
 
 namespace coord::bench {
 
@@ -38,88 +39,62 @@ Clock::time_point stamp_of(const std::string& value) {
   return Clock::time_point(Clock::duration(ns));
 }
 
-// One of the operations that a client has under way. Everything happens on the client's I/O thread,
-// where each answer starts the next operation; `done` counts the slots that have stopped.
-class Slot {
+class LoadSlot final : public Slot {
  public:
-  Slot(const Options& options, Client& client, Meter& meter, std::latch& done, std::uint64_t number)
-      : options_(options),
-        client_(client),
-        meter_(meter),
-        done_(done),
-        prng_(number),
-        lock_name_(fmt::format("bench/{}", number)),
-        value_(options.value_bytes, 'v') {}
-
-  void start() {
-    started_ = Clock::now();
-    const std::string& op = options_.op;
-    if (op == "lock") return acquire();
-    if (op == "get") return get(Consistency::linearizable());
-    if (op == "get-stale") return get(Consistency::local());
-    if (op == "mixed" && !prng_.chance(1, 5)) return get(Consistency::linearizable());
-    if (op == "watch") return put(stamped_value(options_.value_bytes, started_));
-    put(value_);
-  }
+  LoadSlot(const Options& options, Client& client, Meter& meter, std::latch& done,
+           std::uint64_t number)
+      : Slot(options, meter, done, number), client_(client), value_bytes_(options.value_bytes) {}
 
  private:
-  std::string next_key() { return key_name(prng_.below(options_.keys)); }
+  void begin(Action action) override {
+    switch (action) {
+      case Action::kPut:
+        return put(value());
+      case Action::kGet:
+        return get(Consistency::linearizable());
+      case Action::kGetStale:
+        return get(Consistency::local());
+      case Action::kLockCycle:
+        return cycle();
+      case Action::kStampedPut:
+        return put(stamped_value(value_bytes_, started()));
+    }
+  }
 
   void get(Consistency consistency) {
     client_.async_get(next_key(), {.consistency = consistency},
-                      [this](Result<GetResult> result) { finish(result.ok()); });
+                      [this](Result<GetResult> result) { ended(result.ok()); });
   }
   void put(std::string value) {
     client_.async_put(next_key(), std::move(value), {},
-                      [this](Result<PutResult> result) { finish(result.ok()); });
+                      [this](Result<PutResult> result) { ended(result.ok()); });
   }
-  // A lock operation is both: taking it and giving it back.
-  void acquire() {
-    client_.async_lock(lock_name_, {}, [this](Result<Lock> result) {
-      if (!result) return finish(false);
+  void cycle() {
+    client_.async_lock(lock_name(), {}, [this](Result<Lock> result) {
+      if (!result) return ended(false);
       lock_ = std::move(*result);
-      lock_.async_release([this](Status status) { finish(status.ok()); });
+      lock_.async_release([this](Status status) { ended(status.ok()); });
     });
   }
 
-  void finish(bool succeeded) {
-    const Clock::time_point now = Clock::now();
-    if (!succeeded) {
-      meter_.failed(now);
-    } else if (options_.op != "watch") {  // there, what counts is what the watch delivers
-      meter_.succeeded(started_, now);
-    }
-    if (meter_.over(now)) {
-      done_.count_down();
-    } else {
-      start();
-    }
-  }
-
-  const Options& options_;
   Client& client_;
-  Meter& meter_;
-  std::latch& done_;
-  Prng prng_;
-  const std::string lock_name_;
-  const std::string value_;
+  const std::size_t value_bytes_;
   Lock lock_;
-  Clock::time_point started_;
 };
 
 class LoadClient {
  public:
-  LoadClient(const Options& options, Window window, std::latch& done, int number)
-      : meter_(window),
-        client_(std::make_unique<Client>(
+  LoadClient(const Options& options, std::latch& done, int number)
+      : client_(std::make_unique<Client>(
             ClientOptions{.endpoints = options.endpoints, .name = "coord-bench"})) {
     for (int i = 0; i < options.outstanding; ++i) {
-      const auto slot = static_cast<std::uint64_t>(number) * 65536 + static_cast<unsigned>(i);
-      slots_.push_back(std::make_unique<Slot>(options, *client_, meter_, done, slot));
+      slots_.push_back(
+          std::make_unique<LoadSlot>(options, *client_, meter_, done, Slot::number(number, i)));
     }
     if (options.op == "watch") watch();
   }
 
+  void open(Window window) { meter_.open(window); }
   void start() {
     for (const auto& slot : slots_) slot->start();
   }
@@ -144,7 +119,7 @@ class LoadClient {
   }
 
   Meter meter_;
-  std::vector<std::unique_ptr<Slot>> slots_;
+  std::vector<std::unique_ptr<LoadSlot>> slots_;
   std::unique_ptr<Client> client_;  // after what its callbacks use, so that it ends first
   Watcher watcher_;
 };
@@ -169,19 +144,10 @@ void require_cluster(const Options& options) {
 
 Measurement measure(const Options& options) {
   require_cluster(options);
-  const bool reads = options.op == "get" || options.op == "get-stale" || options.op == "mixed";
-  if (reads) fill(options);
-  const Window window = Window::after_warmup(options);
-  std::latch done(std::ptrdiff_t{options.clients} * options.outstanding);
-  std::vector<std::unique_ptr<LoadClient>> clients;
-  for (int i = 0; i < options.clients; ++i) {
-    clients.push_back(std::make_unique<LoadClient>(options, window, done, i));
-  }
-  for (const auto& client : clients) client->start();
-  done.wait();
-  Measurement measurement;
-  for (const auto& client : clients) measurement.add(client->stop());
-  return measurement;
+  if (reads(options)) fill(options);
+  return measure_clients(options, [&](int number, std::latch& done) {
+    return std::make_unique<LoadClient>(options, done, number);
+  });
 }
 
 }  // namespace
@@ -194,7 +160,7 @@ int main(int argc, char** argv) {
       parse_options(argc, argv,
                     {.program = "coord-bench",
                      .description = "Load for a Coord cluster",
-                     .ops = {"put", "get", "get-stale", "mixed", "lock", "watch"},
+                     .ops = {"put", "get", "get-stale", "mixed", "lock", "lock-contended", "watch"},
                      .default_endpoint = "127.0.0.1:4701"});
   print(options, measure(options));
 }

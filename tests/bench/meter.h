@@ -27,7 +27,8 @@ struct Window {
 
 class Meter final {
  public:
-  explicit Meter(Window window) : window_(window) {}
+  // Before the first operation.
+  void open(Window window) { window_ = window; }
 
   bool over(Clock::time_point now) const { return now >= window_.end; }
   void succeeded(Clock::time_point started, Clock::time_point ended) {
@@ -45,7 +46,7 @@ class Meter final {
     return ended >= window_.begin && ended < window_.end;
   }
 
-  Window window_;
+  Window window_{};
   Histogram latencies_;
   std::uint64_t fails_ = 0;
 };

@@ -59,8 +59,20 @@ Options parse_options(int argc, const char* const* argv, const OptionsFormat& fo
   return options;
 }
 
+bool reads(const Options& options) {
+  return options.op == "get" || options.op == "get-stale" || options.op == "mixed";
+}
+
 std::string key_name(std::uint64_t number) {
   return fmt::format("bench/{:010}", number);
+}
+
+std::string own_lock_name(std::uint64_t slot) {
+  return fmt::format("bench-lock/{}", slot);
+}
+
+std::string shared_lock_name() {
+  return "bench-lock/shared";
 }
 
 }  // namespace coord::bench

@@ -34,7 +34,13 @@ struct OptionsFormat {
 // Ends the process with exit code 2 if the arguments are wrong, 0 after --help.
 Options parse_options(int argc, const char* const* argv, const OptionsFormat& format);
 
+// Does it read keys, which have to be there then?
+bool reads(const Options& options);
+
 // "bench/0000004711"
 std::string key_name(std::uint64_t number);
+// Of the lock that one slot cycles on alone, and of the one that all want.
+std::string own_lock_name(std::uint64_t slot);
+std::string shared_lock_name();
 
 }  // namespace coord::bench

@@ -11,17 +11,20 @@
 #include <thread>
 #include <vector>
 
+#include "etcd/etcdserver/api/v3lock/v3lockpb/v3lock.grpc.pb.h"
 #include "etcd/etcdserver/etcdserverpb/rpc.grpc.pb.h"
-#include "raft/base/prng.h"
+#include "tests/bench/load.h"
 #include "tests/bench/meter.h"
 #include "tests/bench/options.h"
 #include "tests/bench/report.h"
+#include "tests/bench/slot.h"
 
 namespace coord::bench {
 
 namespace {
 
 namespace pb = etcdserverpb;
+namespace lockpb = v3lockpb;
 
 [[noreturn]] void fail(const std::string& message) {
   std::fprintf(stderr, "etcd-bench: %s\n", message.c_str());
@@ -49,96 +52,160 @@ std::string find_leader(const std::vector<std::string>& endpoints) {
   fail("none of the endpoints is the leader's");
 }
 
-// One of the operations that a client has under way; a slot starts the next when one has ended.
-class Slot {
- public:
-  Slot(const Options& options, pb::KV::Stub& stub, grpc::CompletionQueue& queue, Meter& meter,
-       std::uint64_t seed)
-      : options_(options), stub_(stub), queue_(queue), meter_(meter), prng_(seed) {
-    put_.set_value(std::string(options.value_bytes, 'v'));
-    get_.set_serializable(options.op == "get-stale");
-  }
+// Of a lock's holder; it outlives the measurement, so that nobody has to renew it.
+std::int64_t grant_lease(const Options& options, const std::shared_ptr<grpc::Channel>& channel) {
+  const auto stub = pb::Lease::NewStub(channel);
+  grpc::ClientContext context;
+  pb::LeaseGrantRequest request;
+  request.set_ttl(
+      std::chrono::ceil<std::chrono::seconds>(options.warmup + options.duration).count() + 60);
+  pb::LeaseGrantResponse response;
+  const grpc::Status status = stub->LeaseGrant(&context, request, &response);
+  if (!status.ok()) fail("cannot grant a lease: " + status.error_message());
+  return response.id();
+}
 
-  void start() {
-    // A context serves one call.
-    context_.emplace();
-    started_ = Clock::now();
-    const std::string key = key_name(prng_.below(options_.keys));
-    if (options_.op == "put" || (options_.op == "mixed" && prng_.chance(1, 5))) {
-      put_.set_key(key);
-      put_call_ = stub_.AsyncPut(&*context_, put_, &queue_);
-      put_call_->Finish(&put_response_, &status_, this);
-    } else {
-      get_.set_key(key);
-      get_call_ = stub_.AsyncRange(&*context_, get_, &queue_);
-      get_call_->Finish(&get_response_, &status_, this);
-    }
-  }
+// What a client's connection offers.
+struct Stubs {
+  explicit Stubs(const std::shared_ptr<grpc::Channel>& channel)
+      : kv(pb::KV::NewStub(channel)), lock(lockpb::Lock::NewStub(channel)) {}
 
-  // False if nothing more is started.
-  bool finish() {
-    const Clock::time_point now = Clock::now();
-    if (status_.ok()) {
-      meter_.succeeded(started_, now);
-    } else {
-      meter_.failed(now);
-    }
-    if (meter_.over(now)) return false;
-    start();
-    return true;
-  }
-
- private:
-  const Options& options_;
-  pb::KV::Stub& stub_;
-  grpc::CompletionQueue& queue_;
-  Meter& meter_;
-  Prng prng_;
-  Clock::time_point started_;
-  std::optional<grpc::ClientContext> context_;
-  grpc::Status status_;
-  pb::PutRequest put_;
-  pb::PutResponse put_response_;
-  std::unique_ptr<grpc::ClientAsyncResponseReader<pb::PutResponse>> put_call_;
-  pb::RangeRequest get_;
-  pb::RangeResponse get_response_;
-  std::unique_ptr<grpc::ClientAsyncResponseReader<pb::RangeResponse>> get_call_;
+  std::unique_ptr<pb::KV::Stub> kv;
+  std::unique_ptr<lockpb::Lock::Stub> lock;
 };
 
-// Some of the clients, on one thread.
-class Driver {
+// A call under way, and what it needs while it is.
+template <class Response>
+class Call {
  public:
-  Driver(const Options& options, Window window) : options_(options), meter_(window) {}
-
-  void add_client(const std::string& endpoint, int number) {
-    stubs_.push_back(pb::KV::NewStub(connect(endpoint, number)));
-    for (int i = 0; i < options_.outstanding; ++i) {
-      const auto seed = static_cast<std::uint64_t>(number) * 65536 + static_cast<unsigned>(i);
-      slots_.push_back(std::make_unique<Slot>(options_, *stubs_.back(), queue_, meter_, seed));
-    }
+  // `start` is the stub's: from a context, which serves one call, to a reader.
+  template <class Start>
+  void begin(Start start, grpc::Status& status, void* tag) {
+    context_.emplace();
+    reader_ = start(&*context_);
+    reader_->Finish(&response_, &status, tag);
   }
-
-  void run() {
-    for (const auto& slot : slots_) slot->start();
-    std::size_t running = slots_.size();
-    void* tag = nullptr;
-    bool ok = false;
-    while (running > 0 && queue_.Next(&tag, &ok)) {
-      if (!static_cast<Slot*>(tag)->finish()) --running;
-    }
-    queue_.Shutdown();
-    while (queue_.Next(&tag, &ok)) {
-    }
-  }
-
-  const Meter& meter() const { return meter_; }
+  const Response& response() const { return response_; }
 
  private:
-  const Options& options_;
-  Meter meter_;
+  std::optional<grpc::ClientContext> context_;
+  std::unique_ptr<grpc::ClientAsyncResponseReader<Response>> reader_;
+  Response response_;
+};
+
+class LoadSlot final : public Slot {
+ public:
+  LoadSlot(const Options& options, Stubs& stubs, grpc::CompletionQueue& queue, std::int64_t lease,
+           Meter& meter, std::latch& done, std::uint64_t number)
+      : Slot(options, meter, done, number), stubs_(stubs), queue_(queue) {
+    lock_request_.set_name(lock_name());
+    lock_request_.set_lease(lease);
+    put_request_.set_value(value());
+  }
+
+  // The call that it had under way has ended.
+  void resume() {
+    if (locking_ && status_.ok()) return unlock();
+    ended(status_.ok());
+  }
+
+ private:
+  void begin(Action action) override {
+    switch (action) {
+      case Action::kPut:
+        return put();
+      case Action::kGet:
+      case Action::kGetStale:
+        return get(action == Action::kGetStale);
+      case Action::kLockCycle:
+        return lock();
+      case Action::kStampedPut:
+        fail("there is no watch here");
+    }
+  }
+
+  void put() {
+    put_request_.set_key(next_key());
+    put_.begin([&](auto* context) { return stubs_.kv->AsyncPut(context, put_request_, &queue_); },
+               status_, this);
+  }
+  void get(bool stale) {
+    get_request_.set_key(next_key());
+    get_request_.set_serializable(stale);
+    get_.begin([&](auto* context) { return stubs_.kv->AsyncRange(context, get_request_, &queue_); },
+               status_, this);
+  }
+  void lock() {
+    locking_ = true;
+    lock_.begin(
+        [&](auto* context) { return stubs_.lock->AsyncLock(context, lock_request_, &queue_); },
+        status_, this);
+  }
+  void unlock() {
+    locking_ = false;
+    unlock_request_.set_key(lock_.response().key());
+    unlock_.begin(
+        [&](auto* context) { return stubs_.lock->AsyncUnlock(context, unlock_request_, &queue_); },
+        status_, this);
+  }
+
+  Stubs& stubs_;
+  grpc::CompletionQueue& queue_;
+  grpc::Status status_;
+  pb::PutRequest put_request_;
+  Call<pb::PutResponse> put_;
+  pb::RangeRequest get_request_;
+  Call<pb::RangeResponse> get_;
+  bool locking_ = false;
+  lockpb::LockRequest lock_request_;
+  Call<lockpb::LockResponse> lock_;
+  lockpb::UnlockRequest unlock_request_;
+  Call<lockpb::UnlockResponse> unlock_;
+};
+
+// A queue of answers and the thread that takes them out; several clients share one.
+class Driver {
+ public:
+  Driver() : thread_([this] { run(); }) {}
+  ~Driver() { queue_.Shutdown(); }
+
+  grpc::CompletionQueue& queue() { return queue_; }
+
+ private:
+  void run() {
+    void* tag = nullptr;
+    bool ok = false;
+    while (queue_.Next(&tag, &ok)) static_cast<LoadSlot*>(tag)->resume();
+  }
+
   grpc::CompletionQueue queue_;
-  std::vector<std::unique_ptr<pb::KV::Stub>> stubs_;
-  std::vector<std::unique_ptr<Slot>> slots_;
+  std::jthread thread_;  // ends when the queue has been shut down and is empty
+};
+
+class LoadClient {
+ public:
+  LoadClient(const Options& options, const std::string& endpoint, Driver& driver, std::latch& done,
+             int number)
+      : channel_(connect(endpoint, number + 1)), stubs_(channel_) {
+    const bool locks = options.op.starts_with("lock");
+    for (int i = 0; i < options.outstanding; ++i) {
+      const std::int64_t lease = locks ? grant_lease(options, channel_) : 0;
+      slots_.push_back(std::make_unique<LoadSlot>(options, stubs_, driver.queue(), lease, meter_,
+                                                  done, Slot::number(number, i)));
+    }
+  }
+
+  void open(Window window) { meter_.open(window); }
+  void start() {
+    for (const auto& slot : slots_) slot->start();
+  }
+  const Meter& stop() { return meter_; }
+
+ private:
+  const std::shared_ptr<grpc::Channel> channel_;
+  Stubs stubs_;
+  Meter meter_;
+  std::vector<std::unique_ptr<LoadSlot>> slots_;
 };
 
 // Every key exists before it is read.
@@ -162,24 +229,15 @@ void fill(const Options& options, const std::string& endpoint) {
 
 Measurement measure(const Options& options) {
   const std::string leader = find_leader(options.endpoints);
-  if (options.op != "put") fill(options, leader);
-  const Window window = Window::after_warmup(options);
-  const auto threads = std::min<unsigned>(std::max(1u, std::thread::hardware_concurrency()),
-                                          static_cast<unsigned>(options.clients));
-  std::vector<std::unique_ptr<Driver>> drivers;
-  for (unsigned i = 0; i < threads; ++i) {
-    drivers.push_back(std::make_unique<Driver>(options, window));
-  }
-  for (int i = 0; i < options.clients; ++i) {
-    drivers[static_cast<unsigned>(i) % threads]->add_client(leader, i + 1);
-  }
-  {
-    std::vector<std::jthread> running;
-    for (const auto& driver : drivers) running.emplace_back([&driver] { driver->run(); });
-  }
-  Measurement measurement;
-  for (const auto& driver : drivers) measurement.add(driver->meter());
-  return measurement;
+  if (reads(options)) fill(options, leader);
+  const auto threads = std::min(std::max(1u, std::thread::hardware_concurrency()),
+                                static_cast<unsigned>(options.clients));
+  std::vector<std::unique_ptr<Driver>> drivers(threads);
+  for (auto& driver : drivers) driver = std::make_unique<Driver>();
+  return measure_clients(options, [&](int number, std::latch& done) {
+    Driver& driver = *drivers[static_cast<unsigned>(number) % threads];
+    return std::make_unique<LoadClient>(options, leader, driver, done, number);
+  });
 }
 
 }  // namespace
@@ -188,10 +246,11 @@ Measurement measure(const Options& options) {
 
 int main(int argc, char** argv) {
   using namespace coord::bench;
-  const Options options = parse_options(argc, argv,
-                                        {.program = "etcd-bench",
-                                         .description = "Load for an etcd cluster",
-                                         .ops = {"put", "get", "get-stale", "mixed"},
-                                         .default_endpoint = "127.0.0.1:2379"});
+  const Options options =
+      parse_options(argc, argv,
+                    {.program = "etcd-bench",
+                     .description = "Load for an etcd cluster",
+                     .ops = {"put", "get", "get-stale", "mixed", "lock", "lock-contended"},
+                     .default_endpoint = "127.0.0.1:2379"});
   print(options, measure(options));
 }

@@ -12,6 +12,7 @@
 
 #include "raft/base/result.h"
 #include "raft/core/configuration.h"
+#include "raft/core/message.h"
 
 namespace coord::raft {
 

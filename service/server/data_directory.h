@@ -4,6 +4,7 @@
 //   lock       held by the process that uses the directory
 //   log/       raft/storage
 //   state/     service/store
+//   snapshot/  snapshots on their way, of no use to a later process
 //   snapshot/  snapshots on their way, out and in; nothing in it outlives a process
 //
 // The identity is what keeps a member from continuing with another one's vote and log (a disk that
@@ -43,6 +44,7 @@ class DataDirectory {
 
   std::filesystem::path log() const { return path_ / "log"; }
   std::filesystem::path state() const { return path_ / "state"; }
+  std::filesystem::path snapshot() const { return path_ / "snapshot"; }
   std::filesystem::path snapshots() const { return path_ / "snapshot"; }
 
  private:

@@ -76,6 +76,10 @@ Member::Member(rpc::Loop& loop, const ServerConfig& config, MemberParts parts)
       clients_listening_(kj::READY_NOW),
       publishing_task_(kj::READY_NOW),
       house_(kj::READY_NOW) {
+  snapshots_ = std::make_unique<StateSnapshots>(
+      *store_, *state_, [this](std::function<void()> work) { loop_.post(std::move(work)); },
+      StateSnapshots::Options{.directory = std::move(parts.snapshot_directory),
+                              .initial = std::move(parts.configuration)});
   log_ = std::make_unique<raft::WriterLog>(
       std::move(parts.log), [this](std::function<void()> work) { loop_.post(std::move(work)); },
       [](Error error) { die(error); });
@@ -85,7 +89,7 @@ Member::Member(rpc::Loop& loop, const ServerConfig& config, MemberParts parts)
                                .peers = links_,
                                .state_machine = *applier_,
                                .observer = *observers_,
-                               .snapshots = snapshots_,
+                               .snapshots = *snapshots_,
                                .clock = [] { return rpc::Loop::clock(); }},
       loop_.now());
   log_->attach(*node_);

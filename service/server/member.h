@@ -35,6 +35,7 @@ struct MemberParts {
   raft::Configuration configuration;
   std::filesystem::path log_directory;
   std::filesystem::path state_directory;
+  std::filesystem::path snapshot_directory;
 
   std::unique_ptr<raft::FileSystem> files;
   std::unique_ptr<raft::Log> log;
@@ -86,7 +87,7 @@ class Member {
   std::unique_ptr<State> state_;
   std::unique_ptr<Applier> applier_;
   PeerLinks links_;
-  StateSnapshots snapshots_;
+  std::unique_ptr<StateSnapshots> snapshots_;
   std::unique_ptr<raft::WriterLog> log_;
   std::unique_ptr<raft::Node> node_;
   std::unique_ptr<FlushSchedule> flushes_;

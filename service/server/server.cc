@@ -68,6 +68,7 @@ Result<std::unique_ptr<Server>> Server::start(rpc::Loop& loop, const ServerConfi
   parts.configuration = initial_configuration(given);
   parts.log_directory = data->log();
   parts.state_directory = data->state();
+  parts.snapshot_directory = data->snapshot();
   if (Status status = open_storage(loop, identity.cluster, identity.member, parts); !status.ok()) {
     return status.error();
   }

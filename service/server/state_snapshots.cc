@@ -11,6 +11,20 @@ namespace coord::service {
 
 namespace {
 
+Result<SnapshotContent> state_content(const Tables& tables) {
+  const auto summary = summarize(tables);
+  if (!summary) return make_error(ErrorCode::kCorrupt, "a snapshot holds no state");
+  SnapshotContent content{.applied = summary->position.applied,
+                          .digest = summary->position.digest,
+                          .configuration_at = {},
+                          .configuration = {}};
+  if (summary->configuration) {
+    content.configuration_at = summary->configuration->at;
+    content.configuration = summary->configuration->payload;
+  }
+  return content;
+}
+
 class StateCopy final : public raft::Snapshot {
  public:
   StateCopy(const service::Snapshot& copy, std::unique_ptr<SnapshotReader> reader)
@@ -60,40 +74,34 @@ void StateSnapshots::open(Index at_least, Opened done) {
     return later([newest = std::move(newest), done = std::move(done)] { done(newest); });
   }
   waiting_.emplace_back(at_least, std::move(done));
-  if (!store_.copying()) copy();
+  if (!store_.copying()) begin_copy();
 }
 
-void StateSnapshots::copy() {
+void StateSnapshots::begin_copy() {
   store_.copy({.target = options_.directory / "out" / "state", .read_content = state_content},
-              [this](Result<Snapshot> copy) { copied(std::move(copy)); });
+              [this](Result<service::Snapshot> made) { copied(std::move(made)); });
 }
 
-void StateSnapshots::copied(Result<Snapshot> copy) {
-  Result<std::shared_ptr<raft::Snapshot>> opened =
-      copy.ok() ? Result<std::shared_ptr<raft::Snapshot>>(nullptr) : copy.error();
-  if (copy.ok()) {
-    auto reader = SnapshotReader::open(copy->file, post_);
+void StateSnapshots::copied(Result<service::Snapshot> made) {
+  const auto opened = [&]() -> Result<std::shared_ptr<raft::Snapshot>> {
+    if (!made.ok()) return made.error();
+    auto reader = SnapshotReader::open(made->file, post_);
     // The space is free again when the last reader has gone, whatever becomes of this process.
     std::error_code error;
-    std::filesystem::remove(copy->file, error);
-    if (reader.ok()) {
-      opened =
-          std::shared_ptr<raft::Snapshot>(std::make_shared<StateCopy>(*copy, std::move(*reader)));
-      newest_ = *opened;
-    } else {
-      opened = reader.error();
-    }
-  }
-  const auto waiting = std::exchange(waiting_, {});
-  for (const auto& [at_least, done] : waiting) {
-    // The log was cut further while the copy was made: only a newer one can be gone on from.
+    std::filesystem::remove(made->file, error);
+    if (!reader.ok()) return reader.error();
+    return std::shared_ptr<raft::Snapshot>(std::make_shared<StateCopy>(*made, std::move(*reader)));
+  }();
+  if (opened.ok()) newest_ = *opened;
+  for (const auto& [at_least, done] : std::exchange(waiting_, {})) {
+    // The log was cut further while the copy was made: only from a newer one can one go on.
     if (opened.ok() && (*opened)->last().index < at_least) {
       waiting_.emplace_back(at_least, done);
     } else {
       done(opened);
     }
   }
-  if (!waiting_.empty() && !store_.copying()) copy();
+  if (!waiting_.empty() && !store_.copying()) begin_copy();
 }
 
 // --- Receiving ---------------------------------------------------------------------------------

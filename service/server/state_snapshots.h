@@ -39,8 +39,8 @@ class StateSnapshots final : public raft::SnapshotStore {
   void discard() override;
 
  private:
-  void copy();
-  void copied(Result<Snapshot> copy);
+  void begin_copy();
+  void copied(Result<Snapshot> made);
   // In a later turn of the loop, unless this is gone by then.
   void later(std::function<void()> work);
 

@@ -4,6 +4,23 @@
 
 namespace coord::service {
 
+namespace {
+
+// In force where the state ends.
+Result<raft::Configuration> configuration_of(const State& state,
+                                             const raft::Configuration& initial) {
+  const auto applied = state.configuration();
+  if (!applied) return initial;
+  auto configuration = raft::decode_configuration(applied->payload.span());
+  if (!configuration) {
+    return make_error(ErrorCode::kCorrupt, "the state holds an unreadable configuration, of {}",
+                      applied->at);
+  }
+  return std::move(*configuration);
+}
+
+}  // namespace
+
 Status open_storage(rpc::Loop& loop, ClusterId cluster, MemberId self, MemberParts& parts) {
   parts.files = std::make_unique<raft::PosixFileSystem>();
   auto log = raft::Log::open(
@@ -19,7 +36,10 @@ Status open_storage(rpc::Loop& loop, ClusterId cluster, MemberId self, MemberPar
 
   parts.observers = std::make_unique<Observers>();
   parts.state = std::make_unique<State>(*parts.store, *parts.observers);
-  auto restored = raft::restore(*parts.log, parts.state->position().applied, parts.configuration);
+  auto configuration = configuration_of(*parts.state, parts.configuration);
+  if (!configuration) return configuration.error();
+  auto restored = raft::restore(*parts.log, parts.state->position().applied,
+                                std::move(*configuration), parts.store->installed_at());
   if (!restored) return restored.error();
   parts.restored = std::move(*restored);
   return Status::success();

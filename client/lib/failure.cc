@@ -40,6 +40,11 @@ Meaning meaning_of(ErrorCode code) {
     case ErrorCode::kNoLeaderElected:
     case ErrorCode::kNotANumber:
     case ErrorCode::kNumberOverflow:
+    case ErrorCode::kMemberNotFound:
+    case ErrorCode::kMemberExists:
+    case ErrorCode::kChangeInFlight:
+    case ErrorCode::kNotCaughtUp:
+    case ErrorCode::kWouldLoseQuorum:
       return Meaning::kVerdict;
 
     // An expired session has forgotten what it answered to an earlier attempt.
@@ -51,6 +56,7 @@ Meaning meaning_of(ErrorCode code) {
     case ErrorCode::kUnauthenticated:
     case ErrorCode::kWrongCluster:
     case ErrorCode::kWrongMember:
+    case ErrorCode::kMemberRemoved:
     case ErrorCode::kIo:
     case ErrorCode::kCorrupt:
     case ErrorCode::kInUse:

@@ -34,6 +34,8 @@ class Prng {
   bool chance(std::uint64_t numerator, std::uint64_t denominator) {
     return below(denominator) < numerator;
   }
+  // What is drawn from here on depends on this alone.
+  std::uint64_t state() const { return state_; }
   // A generator of its own, so that what one consumer draws does not shift another's numbers.
   Prng split() { return Prng(next()); }
 

@@ -153,7 +153,7 @@ std::optional<Configuration> decode_configuration(std::span<const std::byte> byt
   }
   // One way to write it: what is read and written again is the same.
   if (in.failed() || !is_sound(configuration) ||
-      encode(configuration).view().size() != bytes.size()) {
+      !std::ranges::equal(encode(configuration).span(), bytes)) {
     return std::nullopt;
   }
   return configuration;

@@ -10,6 +10,8 @@
 
 namespace coord::raft {
 
+class Fingerprint;
+
 class Configurations {
  public:
   // `base` is in force at `index`, which is committed.
@@ -34,6 +36,8 @@ class Configurations {
   // The log begins after that index, where that configuration is in force; later ones that are
   // still in the log stay if `keep_later`.
   void rebase(Index index, Configuration configuration, bool keep_later);
+
+  void add_to(Fingerprint& fingerprint) const;
 
  private:
   struct Entry {

@@ -309,5 +309,12 @@ Index Core::commit() const {
 std::optional<LogId> Core::at(Index index) const {
   return impl_->at(index);
 }
+Core::Core(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Core Core::clone() const {
+  return Core(std::make_unique<Impl>(*impl_));
+}
+std::uint64_t Core::fingerprint() const {
+  return impl_->fingerprint();
+}
 
 }  // namespace coord::raft

@@ -124,8 +124,14 @@ class Core {
   // The entry at that index, if it is in memory (or is the last one that was dropped from it).
   std::optional<LogId> at(Index index) const;
 
+  // For searches through the states that a core can be in: one that goes on from the same state,
+  // and a number that stands for it (fingerprint.h; the output has to have been taken).
+  Core clone() const;
+  std::uint64_t fingerprint() const;
+
  private:
   class Impl;
+  explicit Core(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -48,6 +48,10 @@ class Durability {
   // When the batch that the disk has owed us longest was submitted.
   std::optional<Instant> waiting_since() const;
 
+  // The ticket of the batch that was submitted last.
+  Ticket newest() const { return last_ticket_; }
+  void add_to(Fingerprint& fingerprint) const;
+
  private:
   struct Batch {
     Ticket ticket;

@@ -15,6 +15,7 @@
 #include "raft/core/configurations.h"
 #include "raft/core/core.h"
 #include "raft/core/durability.h"
+#include "raft/core/fingerprint.h"
 #include "raft/core/memory_log.h"
 #include "raft/core/quorum.h"
 #include "raft/core/roles.h"
@@ -44,6 +45,7 @@ class Core::Impl {
   Term term() const { return hard_state_.term; }
   Index commit() const { return commit_; }
   std::optional<LogId> at(Index index) const;
+  std::uint64_t fingerprint() const;
 
  private:
   // --- core.cc: events ---

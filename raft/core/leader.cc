@@ -129,13 +129,18 @@ void Core::Impl::on(const Message& message, const AppendReply& reply) {
   peer->acknowledge(reply.round);
   if (!reply.accepted) {
     if (peer->concerns_present(reply.rejected)) go_back(*peer, reply);
-  } else if (peer->accepted(reply.match, now_)) {
-    if (peer->in_snapshot() && peer->next() >= log_first_) {
+  } else {
+    const bool news = peer->accepted(reply.match, now_);
+    // With the snapshot alone it may still need entries that were cut in the meantime; then it is
+    // found out at once that it needs another one.
+    if (peer->in_snapshot() && (peer->has_snapshot() || peer->next() >= log_first_)) {
       peer->end_snapshot();
       out_.transfers.push_back({.peer = message.from, .wanted = false});
     }
-    count_replicas(*leader);
-    if (leader->handover) tell_target(*leader);
+    if (news) {
+      count_replicas(*leader);
+      if (leader->handover) tell_target(*leader);
+    }
   }
   peer->note_round(log_.last_index(), now_, options_.election_timeout_min);
   count_acknowledgements(*leader);
@@ -168,6 +173,10 @@ void Core::Impl::on(const Message& message, const HeartbeatReply& reply) {
   peer->note_round(log_.last_index(), now_, options_.election_timeout_min);
   if (peer->stalled(now_, options_.heartbeat_interval)) {
     ask_whether_arrived(*leader, message.from, *peer);
+  }
+  // That it has installed a snapshot is said once, and may have been lost.
+  if (const std::optional<LogId> snapshot = peer->whole_snapshot()) {
+    send(message.from, term(), AppendRequest{*snapshot, commit_, leader->round, {}});
   }
   count_acknowledgements(*leader);
 }

@@ -10,11 +10,6 @@
 
 namespace coord::raft {
 
-namespace {
-// Somebody who was removed is told so for that many of the longest election timeouts.
-constexpr int kFarewellTimeouts = 2;
-}  // namespace
-
 void Core::Impl::on(ChangeConfiguration event) {
   if (const std::optional<Refusal> refusal = why_not(event.target)) {
     out_.proposals.push_back({event.id, *refusal});

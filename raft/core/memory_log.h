@@ -14,6 +14,8 @@
 
 namespace coord::raft {
 
+class Fingerprint;
+
 // What an entry counts for wherever bytes are bounded: its payload and about what it takes beside.
 inline std::size_t cost_of(const Entry& entry) {
   return entry.payload.size() + sizeof(Entry);
@@ -52,6 +54,8 @@ class MemoryLog {
   // passed, but not before the first entry.
   std::vector<Entry> slice(Index from, Index through, std::size_t bytes_max) const;
   void copy(Index from, Index through, std::vector<Entry>& target) const;
+
+  void add_to(Fingerprint& fingerprint) const;
 
  private:
   std::size_t offset(Index index) const { return index - base_.index - 1; }

@@ -68,9 +68,11 @@ struct Load {
   std::size_t bytes_max;
 };
 
-// That a peer needs a snapshot, or needs it no more (it has one, has left, or leadership is over).
-// The driver reads the newest one, beside the loop, and hands it over in pieces (SnapshotRead) as
-// fast as the peer stores them (`Output::stored`). Wanted may be said again: nothing changes then.
+// That a peer needs a snapshot, or needs it no more (it has that one, has left, or leadership is
+// over). The driver reads the newest one, beside the loop, and hands it over in pieces
+// (SnapshotRead) as fast as the peer stores them (`Output::stored`), again those that were lost.
+// Should the log be cut further meanwhile than that snapshot reaches, both are said, in this order:
+// no more of the old one, and a newer one is wanted.
 struct Transfer {
   MemberId peer;
   bool wanted = false;

@@ -81,6 +81,23 @@ void Progress::pause() {
 void Progress::begin_snapshot() {
   go_back(match_.next());
   mode_ = Mode::kSnapshot;
+  snapshot_ = {};
+  snapshot_whole_ = false;
+}
+
+void Progress::sent_snapshot(LogId last, std::uint64_t size) {
+  if (last != snapshot_) snapshot_whole_ = false;
+  snapshot_ = last;
+  snapshot_size_ = size;
+}
+
+void Progress::stored_snapshot(LogId last, std::uint64_t received) {
+  if (last == snapshot_) snapshot_whole_ = received >= snapshot_size_;
+}
+
+std::optional<LogId> Progress::whole_snapshot() const {
+  if (!in_snapshot() || !snapshot_whole_) return std::nullopt;
+  return snapshot_;
 }
 
 void Progress::end_snapshot() {

@@ -19,6 +19,8 @@
 
 namespace coord::raft {
 
+class Fingerprint;
+
 class Progress {
  public:
   struct Window {
@@ -58,6 +60,13 @@ class Progress {
   void begin_snapshot();
   // Goes on appending after `match`.
   void end_snapshot();
+  // What it is being sent, and how much of that it has.
+  void sent_snapshot(LogId last, std::uint64_t size);
+  void stored_snapshot(LogId last, std::uint64_t received);
+  // The snapshot that it has all pieces of, and may have installed by now; nothing if it has not.
+  std::optional<LogId> whole_snapshot() const;
+  // That it has the entries of the snapshot that it is sent: no more of that is of use.
+  bool has_snapshot() const { return !snapshot_.index.is_zero() && match_ >= snapshot_.index; }
 
   // The peer answers heartbeats: another probe may go.
   void resume() { paused_ = false; }
@@ -95,6 +104,8 @@ class Progress {
   // kept to be told so.
   std::optional<Instant> leaving_since;
 
+  void add_to(Fingerprint& fingerprint) const;
+
  private:
   struct Append {
     Index last;
@@ -110,6 +121,9 @@ class Progress {
   bool paused_ = false;  // a probe is out
   std::deque<Append> inflight_;
   std::size_t inflight_bytes_ = 0;
+  LogId snapshot_{};  // that it is sent; zero: nothing of it yet
+  std::uint64_t snapshot_size_ = 0;
+  bool snapshot_whole_ = false;  // it has all of it
   Round acknowledged_{};
   Index commit_told_{};
   Instant heard_at_;

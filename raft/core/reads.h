@@ -10,6 +10,8 @@
 
 namespace coord::raft {
 
+class Fingerprint;
+
 // The reads that wait for a leader's confirmation. Owned by the leader's role data.
 //
 // A read waits until a round starts after its arrival; the round's start gives it the commit index,
@@ -40,6 +42,8 @@ class LeaderReads {
   // All that are waiting, to be refused.
   std::vector<Asker> drain();
   std::size_t size() const { return size_; }
+
+  void add_to(Fingerprint& fingerprint) const;
 
  private:
   struct Started {
@@ -79,6 +83,8 @@ class AskedReads {
   // Takes all of them out.
   std::vector<ReadId> drain();
   Instant deadline() const { return reads_.empty() ? Instant::max() : reads_.front().deadline; }
+
+  void add_to(Fingerprint& fingerprint) const;
 
  private:
   struct Asked {

@@ -17,6 +17,9 @@ namespace coord::raft {
 // refusal before the full election timeout is waited for again.
 inline constexpr int kHurriedTries = 4;
 
+// Somebody who was removed is told so for that many of the longest election timeouts.
+inline constexpr int kFarewellTimeouts = 2;
+
 struct Follower {
   MemberId leader;  // of this term; zero if unknown
   // When the leader was last heard. Within the minimum election timeout of that, nobody else is

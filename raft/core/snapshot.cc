@@ -23,6 +23,7 @@ void Core::Impl::begin_snapshot(MemberId id, Progress& peer) {
 void Core::Impl::on(SnapshotRead event) {
   Progress* peer = peer_of_leader(event.peer);
   if (peer == nullptr || !peer->in_snapshot()) return;
+  peer->sent_snapshot(event.chunk.last, event.chunk.size);
   send(event.peer, term(), std::move(event.chunk));
 }
 
@@ -38,7 +39,9 @@ void Core::Impl::on(const Message& message, const SnapshotReply& reply) {
   Progress* peer = peer_of_leader(message.from);
   if (peer == nullptr) return;
   peer->heard(now_);
-  if (peer->in_snapshot()) out_.stored.push_back({message.from, reply.last, reply.received});
+  if (!peer->in_snapshot()) return;
+  peer->stored_snapshot(reply.last, reply.received);
+  out_.stored.push_back({message.from, reply.last, reply.received});
 }
 
 // --- The follower's side -----------------------------------------------------------------------

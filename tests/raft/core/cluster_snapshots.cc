@@ -79,24 +79,25 @@ bool Cluster::send_chunk(int from, int to) {
     return false;
   }
   Outgoing& outgoing = found->second;
-  const bool whole = outgoing.stored == outgoing.bytes.size();
-  if (whole && outgoing.last != node.disk.state.last) {
+  if (outgoing.bytes.empty()) {
     outgoing = {.last = node.disk.state.last,
                 .bytes = encode(node.disk.state),
                 .stored = 0,
                 .sent_at = now_};
   }
-  outgoing.sent_at = now_;
-  // When all of it is stored, the last piece is what asks whether it was installed.
   const std::size_t size = outgoing.bytes.size();
   const std::size_t chunk = std::min(options_.chunk_bytes, size);
+  // Also when it has all: a crash before it was installed takes it away again, and its answer to
+  // the last piece is what tells so.
   const std::size_t offset =
       outgoing.stored < size ? static_cast<std::size_t>(outgoing.stored) : size - chunk;
-  SnapshotChunk piece{.last = outgoing.last,
-                      .size = size,
-                      .checksum = checksum(outgoing.bytes.span()),
-                      .offset = offset,
-                      .data = outgoing.bytes.slice(offset, std::min(chunk, size - offset))};
+  outgoing.sent_at = now_;
+  SnapshotChunk piece{
+      .last = outgoing.last,
+      .size = size,
+      .checksum = checksum(outgoing.bytes.span()),
+      .offset = offset,
+      .data = outgoing.bytes.slice(offset, std::min(chunk, size - offset))};
   node.core->step(now_, SnapshotRead{id(to), std::move(piece)});
   drain(id(from));
   return true;
@@ -122,10 +123,15 @@ void Cluster::resend_snapshots(Instant sent_before) {
 
 void Cluster::store(MemberId id, Node& node, ArrivedChunk arrived) {
   const SnapshotChunk& chunk = arrived.chunk;
-  // A newer snapshot takes an older one's place; pieces of different ones are never mixed.
+  // Another snapshot takes the place of the one before, also an older one's: another leader has no
+  // other. Pieces of different ones are never mixed.
   if (chunk.last != node.incoming.last) {
-    if (chunk.last < node.incoming.last) return;
-    node.incoming = {.last = chunk.last, .bytes = {}};
+    if (chunk.offset == 0) {
+      node.incoming = {.last = chunk.last, .bytes = {}};
+    } else {
+      node.core->step(now_, SnapshotStored{arrived.from, chunk.last, 0});
+      return;
+    }
   }
   std::string& bytes = node.incoming.bytes;
   if (chunk.offset == bytes.size()) bytes.append(chunk.data.view());

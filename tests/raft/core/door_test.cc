@@ -1,10 +1,8 @@
 // What comes from the network may lie in every field: it is refused, or believed as far as a member
 // may be believed, but never trips a CHECK and never breaks what holds within a core.
-#include <gtest/gtest.h>
-#include <rapidcheck/gtest.h>
-
 #include "raft/core/describe.h"
 #include "tests/raft/core/cluster.h"
+#include "tests/raft/core/property.h"
 
 namespace coord::raft {
 namespace {
@@ -94,7 +92,18 @@ std::vector<Entry> lying_entries(LogId previous) {
     const bool gap = *rc::gen::inRange(0, 20) == 0 || previous.index == Index::max();
     const Index index = gap ? Index(number()) : previous.index.next();
     const Term term = Term(std::max(previous.term.value(), number()));
-    entries.push_back({{term, index}, EntryType::kCommand, text("x")});
+    switch (*rc::gen::inRange(0, 6)) {
+      case 0:  // no configuration
+        entries.push_back({{term, index}, EntryType::kConfiguration, text("x")});
+        break;
+      case 1:
+        entries.push_back({{term, index},
+                           EntryType::kConfiguration,
+                           encode(voters({1, *rc::gen::element(2, 3)}, {4}))});
+        break;
+      default:
+        entries.push_back({{term, index}, EntryType::kCommand, text("x")});
+    }
     previous = entries.back().id;
   }
   return entries;
@@ -103,7 +112,17 @@ std::vector<Entry> lying_entries(LogId previous) {
 MessageBody lying_body() {
   const bool yes = *rc::gen::arbitrary<bool>();
   const bool also = *rc::gen::arbitrary<bool>();
-  switch (*rc::gen::inRange(0, 9)) {
+  switch (*rc::gen::inRange(0, 11)) {
+    case 9: {
+      const std::uint64_t size = number();
+      return SnapshotChunk{.last = log_id(),
+                           .size = size,
+                           .checksum = number(),
+                           .offset = std::min(size, number()),
+                           .data = text(std::string(*rc::gen::inRange<std::size_t>(0, 9), 'x'))};
+    }
+    case 10:
+      return SnapshotReply{.last = log_id(), .received = number()};
     case 0:
       return VoteRequest{.pre_vote = yes, .transfer = also, .last = log_id()};
     case 1:
@@ -135,15 +154,17 @@ MessageBody lying_body() {
   }
 }
 
-RC_GTEST_PROP(DoorProperty, Lies_NeverBreakACore, ()) {
+COORD_PROPERTY(DoorProperty, Lies_NeverBreakACore, kCases) {
   Cluster::Options options;
   options.fast_disk = *rc::gen::arbitrary<bool>();
   options.core.cached_log_bytes_max = *rc::gen::element<std::size_t>(0, 1000);
+  options.core.lease_reads = *rc::gen::arbitrary<bool>();
+  options.fail_test = false;
   Cluster cluster(options);
   if (options.fast_disk && *rc::gen::arbitrary<bool>()) cluster.elect(2);
   const int steps = *rc::gen::inRange(1, 150);
   for (int i = 0; i < steps; ++i) {
-    switch (*rc::gen::inRange(0, 12)) {
+    switch (*rc::gen::inRange(0, 16)) {
       case 0:
         cluster.pass(milliseconds(*rc::gen::inRange(1, 900)));
         break;
@@ -162,6 +183,15 @@ RC_GTEST_PROP(DoorProperty, Lies_NeverBreakACore, ()) {
       case 5:
         cluster.step(2, PeerClosed{Cluster::id(*rc::gen::inRange(1, 5))});
         break;
+      case 6:
+        cluster.change(2, voters({1, 2}, {3}));
+        break;
+      case 7:
+        cluster.transfer(2, *rc::gen::inRange(0, 4));
+        break;
+      case 8:
+        cluster.compact(2);
+        break;
       default: {
         // Terms near the member's own are the interesting ones.
         const std::uint64_t term =
@@ -173,6 +203,7 @@ RC_GTEST_PROP(DoorProperty, Lies_NeverBreakACore, ()) {
       }
     }
     for (int other : {1, 3}) cluster.drop(2, other);
+    if (!cluster.broken().empty()) RC_FAIL(cluster.broken().front());
   }
 }
 

@@ -175,6 +175,36 @@ TEST(Snapshot, WhoseLogWasCutFurtherMeanwhile_IsFollowedByANewerOne) {
   EXPECT_EQ(cluster.commands(3), cluster.commands(1));
 }
 
+TEST(Snapshot, AnswerThatItIsInstalled_MayBeLost) {
+  Cluster::Options by_hand = options();
+  by_hand.fast_installs = false;
+  Cluster cluster = with_a_laggard(by_hand);
+  cluster.run(milliseconds(300));
+  ASSERT_TRUE(cluster.is_installing(3));
+  cluster.install(3);
+  cluster.drop(3, 1);
+  cluster.propose(1, "z");
+  cluster.run(milliseconds(200));
+  EXPECT_FALSE(cluster.is_transferring(1, 3));
+  EXPECT_EQ(cluster.commands(3), cluster.commands(1));
+  EXPECT_EQ(cluster.count<PeerNeedsSnapshot>(1), 1);
+}
+
+TEST(Snapshot, ThatThePeerHasFromElsewhere_IsNotSentToItsEnd) {
+  Cluster::Options by_hand = options();
+  by_hand.fast_transfers = false;
+  Cluster cluster = with_a_laggard(by_hand);
+  cluster.run(milliseconds(200));
+  cluster.send_chunk(1, 3);
+  cluster.deliver();
+  cluster.offer_snapshot(3, cluster.disk(2).state);
+  cluster.drop(3, 1);
+  cluster.send_chunk(1, 3);
+  cluster.run(milliseconds(100));
+  EXPECT_FALSE(cluster.is_transferring(1, 3));
+  EXPECT_EQ(cluster.commands(3), cluster.commands(1));
+}
+
 TEST(Snapshot, Transfer_EndsWithTheLeadership) {
   Cluster::Options by_hand = options();
   by_hand.fast_transfers = false;

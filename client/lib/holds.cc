@@ -46,8 +46,8 @@ Holds::Holds(Environment& environment, Calls& calls, Sessions& sessions, Writes&
       tasks_(*this) {
   // A lock can be broken while its session lives: looked after as often as the session is renewed.
   sessions_.on_renewed([this](std::shared_ptr<LiveSession> session) {
-    std::erase_if(session->holds, [](const auto& weak) { return weak.expired(); });
-    for (const auto& weak : session->holds) {
+    std::erase_if(session->holds, [](const auto& each) { return each.second.expired(); });
+    for (const auto& [token, weak] : session->holds) {
       auto hold = weak.lock();
       if (hold != nullptr && !hold->gone.load()) tasks_.add(verify(std::move(hold)));
     }
@@ -58,9 +58,12 @@ rpc::Task<Result<std::shared_ptr<LiveHold>>> Holds::acquire(Acquire wanted) {
   const Name name(wanted.lock.election, wanted.lock.name);
   std::shared_ptr<LiveSession> session = wanted.session;
   if (session == nullptr) {
-    auto found = co_await sessions_.free_for(name, environment_.clock() + wanted.timeout);
-    if (!found.ok()) co_return found.error();
-    session = std::move(found).value();
+    session = sessions_.free_now(name);
+    if (session == nullptr) {
+      auto found = co_await sessions_.free_for(name, environment_.clock() + wanted.timeout);
+      if (!found.ok()) co_return found.error();
+      session = std::move(found).value();
+    }
   } else if (!session->alive(environment_.clock())) {
     co_return expired();
   } else if (!session->names.insert(name).second) {
@@ -73,7 +76,7 @@ rpc::Task<Result<std::shared_ptr<LiveHold>>> Holds::acquire(Acquire wanted) {
     if (const auto* granted = std::get_if<Granted>(&*standing)) {
       auto hold = std::make_shared<LiveHold>(session, wanted.lock, granted->token);
       if (!session->alive(environment_.clock())) co_return expired();
-      session->holds.push_back(hold);
+      session->holds.emplace(hold->token, hold);
       co_return hold;
     }
     session->names.erase(name);
@@ -165,7 +168,7 @@ rpc::Task<Status> Holds::release(std::shared_ptr<LiveHold> hold, milliseconds ti
   ReleaseWrite write{.lock = hold->lock, .lease = session->id, .token = hold->token};
   Status status = co_await writes_.write(std::move(write), session, timeout);
   if (status.ok() || is_verdict(status.error().code)) {
-    session->names.erase(Name(hold->lock.election, hold->lock.name));
+    forget(*hold);
   } else if (session->alive(environment_.clock())) {
     tasks_.add(leave_for_good(hold->lock, session));
   }
@@ -200,9 +203,14 @@ rpc::Task<void> Holds::verify(std::shared_ptr<LiveHold> hold) {
   if (granted == nullptr || granted->token != hold->token) {
     if (!hold->gone.load()) {
       hold->lose();
-      hold->session->names.erase(Name(hold->lock.election, hold->lock.name));
+      forget(*hold);
     }
   }
+}
+
+void Holds::forget(const LiveHold& hold) {
+  hold.session->names.erase(Name(hold.lock.election, hold.lock.name));
+  hold.session->holds.erase(hold.token);
 }
 
 void Holds::taskFailed(kj::Exception&& exception) {

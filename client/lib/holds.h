@@ -44,21 +44,23 @@ class LiveHold final {
 // The caller's wish to wait no longer.
 class StopSignal final {
  public:
-  StopSignal() : StopSignal(kj::newPromiseAndFulfiller<void>()) {}
   void give() {
     given_ = true;
-    fulfiller_->fulfill();
+    if (waiter_.get() != nullptr) waiter_->fulfill();
   }
   bool given() const { return given_; }
-  kj::Promise<void> when_given() { return promise_.addBranch(); }
+  // For one at a time: what was returned before is not to be waited for any more. Made only now,
+  // because most locks are had without waiting.
+  kj::Promise<void> when_given() {
+    auto paf = kj::newPromiseAndFulfiller<void>();
+    if (given_) paf.fulfiller->fulfill();
+    waiter_ = kj::mv(paf.fulfiller);
+    return kj::mv(paf.promise);
+  }
 
  private:
-  explicit StopSignal(kj::PromiseFulfillerPair<void> pair)
-      : fulfiller_(kj::mv(pair.fulfiller)), promise_(pair.promise.fork()) {}
-
   bool given_ = false;
-  kj::Own<kj::PromiseFulfiller<void>> fulfiller_;
-  kj::ForkedPromise<void> promise_;
+  kj::Own<kj::PromiseFulfiller<void>> waiter_;
 };
 
 class Holds final : private kj::TaskSet::ErrorHandler {
@@ -87,6 +89,8 @@ class Holds final : private kj::TaskSet::ErrorHandler {
   rpc::Task<Result<LockStanding>> leave(LockName lock, std::shared_ptr<LiveSession> session);
   rpc::Task<void> leave_for_good(LockName lock, std::shared_ptr<LiveSession> session);
   rpc::Task<void> verify(std::shared_ptr<LiveHold> hold);
+  // Its place in the lock is free again.
+  static void forget(const LiveHold& hold);
   void taskFailed(kj::Exception&& exception) override;
 
   Environment& environment_;

@@ -68,7 +68,7 @@ Sessions::~Sessions() {
   // Who still has one must not believe in it: nobody renews it any more.
   for (auto& session : std::exchange(open_, {})) {
     session->ended.store(true, std::memory_order_release);
-    for (auto& weak : session->holds) {
+    for (auto& [token, weak] : session->holds) {
       if (auto hold = weak.lock()) hold->lose();
     }
     session->stop.request_stop();
@@ -124,16 +124,23 @@ rpc::Task<Result<std::shared_ptr<LiveSession>>> Sessions::wait_for_own(Instant d
   }
 }
 
+std::shared_ptr<LiveSession> Sessions::free_now(const std::pair<bool, std::string>& name) {
+  auto session = own();
+  if (session == nullptr || session->names.insert(name).second) return session;
+  const Instant now = environment_.clock();
+  for (auto& further : further_) {
+    if (!further->alive(now) || !further->names.insert(name).second) continue;
+    further->last_used = now;
+    return further;
+  }
+  return nullptr;
+}
+
 rpc::Task<Result<std::shared_ptr<LiveSession>>> Sessions::free_for(
     std::pair<bool, std::string> name, Instant deadline) {
   auto own = co_await wait_for_own(deadline);
   if (!own.ok()) co_return own;
-  if (own.value()->names.insert(name).second) co_return own;
-  for (auto& session : further_) {
-    if (!session->alive(environment_.clock()) || !session->names.insert(name).second) continue;
-    session->last_used = environment_.clock();
-    co_return session;
-  }
+  if (auto session = free_now(name)) co_return session;
   if (further_.size() >= kFurtherMax) {
     co_return make_error(ErrorCode::kOverloaded, "the lock {} is wanted {} times by this client",
                          name.second, kFurtherMax);
@@ -312,7 +319,7 @@ void Sessions::end(LiveSession& session) {
     if (is_it(other)) keep = other;
   }
   std::erase_if(open_, is_it);
-  for (auto& weak : std::exchange(session.holds, {})) {
+  for (auto& [token, weak] : std::exchange(session.holds, {})) {
     if (auto hold = weak.lock()) hold->lose();
   }
   session.stop.request_stop();

@@ -14,6 +14,7 @@
 
 #include <atomic>
 #include <deque>
+#include <map>
 #include <memory>
 #include <set>
 #include <stop_token>
@@ -60,7 +61,8 @@ class LiveSession final {
 
   // Locks (and elections) in which it has a hold or a place in the queue: at most one each.
   std::set<std::pair<bool, std::string>> names;
-  std::vector<std::weak_ptr<LiveHold>> holds;
+  // Those of its holds that were not given back, to be told of its end.
+  std::map<LockToken, std::weak_ptr<LiveHold>> holds;
   Instant last_used{};
 
  private:
@@ -86,6 +88,8 @@ class Sessions final : private kj::TaskSet::ErrorHandler {
   // One that has no place in that lock's queue: the own one, or a further one.
   rpc::Task<Result<std::shared_ptr<LiveSession>>> free_for(std::pair<bool, std::string> name,
                                                            Instant deadline);
+  // The same if one is open already; null otherwise.
+  std::shared_ptr<LiveSession> free_now(const std::pair<bool, std::string>& name);
 
   rpc::Task<Result<std::shared_ptr<LiveSession>>> open(SessionOptions options, Instant deadline);
   rpc::Task<Status> close(std::shared_ptr<LiveSession> session, Instant deadline);

@@ -233,7 +233,12 @@ void FaultFileSystem::finish() {
 
 bool FaultFileSystem::cut_short(Prng& prng) {
   if (!under_way_) return false;
-  const std::size_t happened = prng.below(steps_.size() + 1);
+  std::size_t happened = prng.below(steps_.size() + 1);
+  // A write that has happened and is not synced is what there is to tear.
+  const auto is_change = [](const Step& step) { return step.kind == Step::Kind::kChange; };
+  if (happened > 0 && prng.chance(3, 4)) {
+    while (happened > 1 && !is_change(steps_[happened - 1])) --happened;
+  }
   const bool cut = happened < steps_.size();
   std::set<Inode*> shortened;
   bool names_shortened = false;

@@ -199,8 +199,8 @@ class Node::Impl {
   void cut_log() {
     if (cut_under_way_) return;
     const Index everywhere = std::min(flushed_, core_.status().held_by_all);
-    if (everywhere.value() <= limits::kLogEntriesKept) return;
-    const Index through = everywhere - limits::kLogEntriesKept;
+    if (everywhere.value() <= dependencies_.log_entries_kept) return;
+    const Index through = everywhere - dependencies_.log_entries_kept;
     if (through <= cut_asked_) return;
     cut_asked_ = through;
     cut_under_way_ = true;
@@ -248,6 +248,9 @@ void Node::read_gate(std::function<void(Status)> done) {
 
 CoreStatus Node::status() const {
   return impl_->core().status();
+}
+const Core& Node::core() const {
+  return impl_->core();
 }
 RoleName Node::role() const {
   return impl_->core().role();

@@ -92,6 +92,8 @@ class Node {
     std::function<Instant()> clock = {};
     // Borrowed; the default logger if null.
     spdlog::logger* logger = nullptr;
+    // Entries that every member has and that are kept in the log all the same.
+    std::uint64_t log_entries_kept = limits::kLogEntriesKept;
   };
 
   Node(CoreOptions options, Restored restored, Dependencies dependencies, Instant now);
@@ -114,6 +116,8 @@ class Node {
   void read_gate(std::function<void(Status)> done);
 
   CoreStatus status() const;
+  // To look at, for tests and simulations.
+  const Core& core() const;
   RoleName role() const;
   Term term() const;
   MemberId leader() const;

@@ -290,9 +290,10 @@ class Node::Impl {
 
   void cut_log() {
     if (cut_under_way_) return;
+    // Whoever turns out to need one of the last few is spared a snapshot.
     const Index held = core_.status().held_by_all;
     const Index everywhere =
-        held.value() <= limits::kLogEntriesKept ? Index{} : held - limits::kLogEntriesKept;
+        held.value() <= options_.log_entries_kept ? Index{} : held - options_.log_entries_kept;
     const Index through = std::min(flushed_, std::max(everywhere, lagging_members_may_lose()));
     if (through <= cut_asked_) return;
     cut_asked_ = through;
@@ -364,6 +365,9 @@ void Node::read_gate(std::function<void(Status)> done) {
 
 CoreStatus Node::status() const {
   return impl_->core().status();
+}
+const Core& Node::core() const {
+  return impl_->core();
 }
 RoleName Node::role() const {
   return impl_->core().role();

@@ -90,6 +90,8 @@ struct NodeOptions {
   // Of the log behind the last flush so much is kept for members that lag behind; a member that
   // needs more is sent a snapshot. While one is being sent, up to four times as much.
   std::uint64_t log_bytes_kept = limits::kLogBytesKept;
+  // Entries that every member has and that are kept in the log all the same.
+  std::uint64_t log_entries_kept = limits::kLogEntriesKept;
 };
 
 class Node {
@@ -137,6 +139,8 @@ class Node {
   void read_gate(std::function<void(Status)> done);
 
   CoreStatus status() const;
+  // To look at, for tests and simulations.
+  const Core& core() const;
   RoleName role() const;
   Term term() const;
   MemberId leader() const;

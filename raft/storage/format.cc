@@ -66,6 +66,7 @@ void encode_segment_header(const SegmentHeader& header, std::span<std::byte, kBl
   store(block, 64, header.previous.term.value());
   store(block, 72, header.previous.index.value());
   store(block, 80, header.previous_end);
+  store(block, 88, header.file_bytes);
   store(block, kHeaderChecksumAt, hash64(block.first(kHeaderChecksumAt)));
 }
 
@@ -91,6 +92,7 @@ std::variant<SegmentHeader, HeaderFault> decode_segment_header(std::span<const s
       .previous = {.term = Term(load<std::uint64_t>(block, 64)),
                    .index = Index(load<std::uint64_t>(block, 72))},
       .previous_end = load<std::uint64_t>(block, 80),
+      .file_bytes = load<std::uint64_t>(block, 88),
   };
 }
 

@@ -21,7 +21,8 @@
 //              48  hard state: term u64        56  hard state: vote u64
 //              64  term of the entry before    72  index of the entry before
 //              80  where the records of the previous segment end u64 (0: there never was one)
-//              88  zeroes                    4088  checksum of all before u64
+//              88  bytes of the file u64 (0: an early version did not say)
+//              96  zeroes                    4088  checksum of all before u64
 //
 //   record      0  checksum u64 of 8..end, which is at 40 + payload rounded up to 8
 //               8  header checksum u32 of 12..40
@@ -76,6 +77,8 @@ struct SegmentHeader {
   HardState hard_state;
   LogId previous;
   std::uint64_t previous_end = 0;
+  // The file is never shorter: one that is has lost what was behind.
+  std::uint64_t file_bytes = 0;
 
   friend bool operator==(const SegmentHeader&, const SegmentHeader&) = default;
 };

@@ -150,14 +150,15 @@ Status SegmentedLog::flush() {
 Status SegmentedLog::begin_segment(std::size_t record_bytes) {
   const bool first = segments_.empty();
   const std::uint64_t number = first ? 1 : active().header().number + 1;
-  const SegmentHeader header{
+  SegmentHeader header{
       .cluster = options_.cluster,
       .member = options_.member,
       .number = number,
       .seed = first ? first_seed(options_.cluster, options_.member) : active().seed_of_next(),
       .hard_state = hard_state_,
       .previous = last_,
-      .previous_end = first ? 0 : active().end()};
+      .previous_end = first ? 0 : active().end(),
+      .file_bytes = {}};
 
   const std::uint64_t needed = kBlockBytes + record_bytes;
   std::optional<std::filesystem::path> source;
@@ -172,6 +173,8 @@ Status SegmentedLog::begin_segment(std::size_t record_bytes) {
   if (!file.ok()) return file.error();
   const auto file_bytes = (*file)->size();
   if (!file_bytes.ok()) return file_bytes.error();
+  if (*file_bytes < needed) return corrupt_log(*source, *file_bytes, "the file has become shorter");
+  header.file_bytes = *file_bytes;
 
   // The header is durable before the name is, and the name before any record: a file with a
   // segment's name always has a header, and records are never in a file that a power cut unnames.

@@ -36,6 +36,8 @@ class SegmentedLog final : public Log {
   // Takes in a record of the newest segment; returns what is wrong with it, if anything is.
   std::optional<std::string> replay(const Record& record, std::uint64_t position);
   Status repair_tail(Segment& segment, std::span<const std::byte> content);
+  Status write_again(Segment& segment, std::span<const std::byte> content,
+                     std::uint64_t last_group);
 
   // --- writing ---
   Status write_batches(std::span<const Durable> batches);

@@ -56,6 +56,10 @@ Status SegmentedLog::open_segment(std::uint64_t number, bool newest) {
   const auto header =
       check_segment_header(path, content, options_.cluster, options_.member, number);
   if (!header.ok()) return header.error();
+  if (content.size() < header->file_bytes) {
+    return corrupt_log(path, content.size(),
+                       fmt::format("the file should have {} bytes", header->file_bytes));
+  }
   if (segments_.empty()) {
     hard_state_ = header->hard_state;
     last_ = header->previous;
@@ -65,15 +69,29 @@ Status SegmentedLog::open_segment(std::uint64_t number, bool newest) {
   segments_.push_back(std::make_unique<Segment>(path, std::move(*file), *header, content.size()));
 
   Segment& segment = active();
+  std::uint64_t last_group = segment.end();
   const auto end =
       scan_records(path, content, header->seed,
                    [&](const Record& record, std::uint64_t position, std::uint64_t record_end) {
                      auto complaint = replay(record, position);
+                     last_group = position - std::min<std::uint64_t>(record.behind, position);
                      segment.note_record(record_end, record.checksum);
                      return complaint;
                    });
   if (!end.ok()) return end.error();
-  return newest ? repair_tail(segment, content) : Status();
+  if (!newest) return {};
+  if (Status done = repair_tail(segment, content); !done.ok()) return done;
+  return write_again(segment, content, last_group);
+}
+
+// A sync that failed may have left its pages in the cache, marked clean: they can be read, and the
+// next sync succeeds without them. Written again they are dirty again. What is before the last
+// group was durable when that was written.
+Status SegmentedLog::write_again(Segment& segment, std::span<const std::byte> content,
+                                 std::uint64_t last_group) {
+  if (last_group < kBlockBytes || last_group >= segment.end()) return {};
+  return segment.file().write_at(last_group,
+                                 content.subspan(last_group, segment.end() - last_group));
 }
 
 Status SegmentedLog::check_continuity(const std::filesystem::path& path,

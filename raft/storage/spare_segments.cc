@@ -96,7 +96,7 @@ void SpareSegments::make() {
 
 Status SpareSegments::fill(File& file) {
   if (Status allocated = file.allocate(options_.file_bytes); !allocated.ok()) return allocated;
-  const std::vector<std::byte> zeroes(kFillStepBytes);
+  const std::vector<std::byte> zeroes(std::min<std::uint64_t>(kFillStepBytes, options_.file_bytes));
   for (std::uint64_t at = 0; at < options_.file_bytes; at += zeroes.size()) {
     if (stop_) return make_error(ErrorCode::kCancelled, "the log is closing");
     const auto begun_at = std::chrono::steady_clock::now();

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "raft/base/hash.h"
+#include "raft/core/describe.h"
+#include "raft/core/invariants.h"
 
 namespace coord::sim {
 
@@ -10,71 +12,210 @@ using raft::Entry;
 using raft::LogId;
 using raft::Message;
 
-namespace {
-
-template <class... Args>
-[[noreturn]] void violated(fmt::format_string<Args...> format, Args&&... args) {
-  throw Violation(fmt::format(format, std::forward<Args>(args)...));
+Checker::Checker(const Swarm& swarm)
+    : base_(swarm.base),
+      configuration_(swarm.configuration),
+      reference_(swarm.base, swarm.configuration) {
+  for (Member& member : members_) member.hard_state.term = base_.term;
 }
 
-}  // namespace
+// -------------------------------------------------------------------------------------------------
+// Logs and disks
 
-void Checker::add_member(MemberId id, const Disk& disk) {
-  members_[id].disk = &disk;
+Checker::Position Checker::at(const std::vector<Position>& log, Index index) const {
+  if (index == base_.index) return {.term = base_.term};
+  return log.at(count_to(index) - 1);
 }
 
-Checker::Position Checker::at(const Member& member, Index index) const {
-  if (index.is_zero()) return {};
-  return member.log.at(index.value() - 1);
-}
-
-void Checker::append(MemberId id, Member& member, const Entry& entry) {
-  const Position before = at(member, Index(member.log.size()));
-  if (entry.id.index.value() != member.log.size() + 1) {
-    violated("member {} leaves a gap before {}", id, entry.id);
-  }
-  if (entry.id.term < before.term) violated("member {}: the terms fall at {}", id, entry.id);
+Checker::Position Checker::following(Position before, const Entry& entry) const {
   std::uint64_t hash = hash64(entry.payload.span(), before.hash);
   hash = hash * 0x9e3779b97f4a7c15u + entry.id.term.value();
-  member.log.push_back({entry.id.term, hash});
-
-  if (ever_.size() < entry.id.index.value()) ever_.resize(entry.id.index.value());
-  auto& here = ever_[entry.id.index.value() - 1];
-  const auto same_term = std::find_if(here.begin(), here.end(), [&](const Position& position) {
-    return position.term == entry.id.term;
-  });
-  if (same_term == here.end()) {
-    here.push_back(member.log.back());
-  } else if (same_term->hash != hash) {
-    violated("Log Matching: member {} has another log up to {} than somebody had before", id,
-             entry.id);
-  }
+  return {entry.id.term, hash};
 }
 
-void Checker::started(MemberId id) {
-  Member& member = members_.at(id);
-  member.log.clear();
-  for (Index i(1); i <= member.disk->last().index; ++i) {
-    const LogId entry = member.disk->id_at(i);
-    const auto& here = ever_.at(i.value() - 1);
-    const auto known = std::find_if(here.begin(), here.end(), [&](const Position& position) {
-      return position.term == entry.term;
-    });
-    if (known == here.end()) violated("member {} restarts with an entry of nobody: {}", id, entry);
-    member.log.push_back(*known);
+void Checker::take_in(MemberId id, const Position& before, const Position& position, Index index) {
+  if (position.term < before.term) violated("member {}: the terms fall at {}", id, index);
+  const std::uint64_t place = count_to(index) - 1;
+  if (first_ever_.size() <= place) {
+    first_ever_.resize(place);
+    first_ever_.push_back(position);
+    return;
   }
+  const auto mismatch = [&] {
+    violated("Log Matching: member {} has another log up to {}@{} than somebody had before", id,
+             index, position.term);
+  };
+  if (first_ever_[place].term == position.term) {
+    if (first_ever_[place].hash != position.hash) mismatch();
+    return;
+  }
+  const auto [begin, end] = more_ever_.equal_range(index);
+  for (auto each = begin; each != end; ++each) {
+    if (each->second.term != position.term) continue;
+    if (each->second.hash != position.hash) mismatch();
+    return;
+  }
+  more_ever_.emplace(index, position);
 }
 
 void Checker::logged(MemberId id, const raft::Durable& batch) {
-  Member& member = members_.at(id);
+  Member& member = members_[id.value()];
+  Batch noted{.hard_state = batch.hard_state, .truncate_from = batch.truncate_from, .append = {}};
   if (batch.truncate_from) {
-    if (*batch.truncate_from <= member.applied) {
-      violated("member {} truncates from {}, but has applied {}", id, *batch.truncate_from,
-               member.applied);
+    if (*batch.truncate_from <= committed() &&
+        count_to(*batch.truncate_from) <= member.log.size() &&
+        at(member.log, *batch.truncate_from) == committed_[count_to(*batch.truncate_from) - 1]) {
+      violated("member {} truncates from {}, which is committed", id, *batch.truncate_from);
     }
-    member.log.resize(batch.truncate_from->prev().value());
+    member.log.resize(count_to(batch.truncate_from->prev()));
   }
-  for (const Entry& entry : batch.append) append(id, member, entry);
+  noted.append.reserve(batch.append.size());
+  Position before = at(member.log, last(member.log));
+  for (const Entry& entry : batch.append) {
+    if (entry.id.index != last(member.log).next()) {
+      violated("member {} leaves a gap before {}", id, entry.id);
+    }
+    const Position position = following(before, entry);
+    take_in(id, before, position, entry.id.index);
+    member.log.push_back(position);
+    noted.append.push_back(position);
+    before = position;
+  }
+  member.pending.push_back(std::move(noted));
+}
+
+void Checker::writing(MemberId id, std::span<const raft::Durable> group) {
+  Member& member = members_[id.value()];
+  CHECK_LE(group.size(), member.pending.size());
+  member.writing = group.size();
+}
+
+void Checker::put_down(Member& member, const Batch& batch) const {
+  if (batch.hard_state) member.hard_state = *batch.hard_state;
+  if (batch.truncate_from) member.durable.resize(count_to(batch.truncate_from->prev()));
+  member.durable.insert(member.durable.end(), batch.append.begin(), batch.append.end());
+}
+
+void Checker::written(MemberId id) {
+  Member& member = members_[id.value()];
+  for (; member.writing > 0; --member.writing) {
+    put_down(member, member.pending.front());
+    member.pending.pop_front();
+  }
+}
+
+bool Checker::is_being_written(MemberId id, Index index) const {
+  const Member& member = members_[id.value()];
+  // The newest is the one that asks.
+  return member.pending.size() > 1 && last(member.durable) < index;
+}
+
+void Checker::started(MemberId id, const raft::Restored& restored) {
+  Member& member = members_[id.value()];
+  if (restored.applied.index > committed()) {
+    violated("member {} starts with entry {} applied, which nobody committed", id,
+             restored.applied);
+  }
+  std::vector<Position> log(
+      committed_.begin(),
+      committed_.begin() + static_cast<std::ptrdiff_t>(count_to(restored.applied.index)));
+  Position before = at(log, restored.applied.index);
+  if (before.term != restored.applied.term) {
+    violated("member {} starts with entry {} applied, committed is term {}", id, restored.applied,
+             before.term);
+  }
+  for (const Entry& entry : restored.entries) {
+    before = following(before, entry);
+    log.push_back(before);
+  }
+  if (!recovered_rightly(member, restored.hard_state, log)) {
+    violated(
+        "member {} finds a log to {}@{} and {} on its disk; durable was {}@{} and {}, with {} "
+        "batches of {} being written",
+        id, last(log), before.term, raft::describe(restored.hard_state), last(member.durable),
+        at(member.durable, last(member.durable)).term, raft::describe(member.hard_state),
+        member.writing, member.pending.size());
+  }
+  member.log = member.durable = std::move(log);
+  member.hard_state = restored.hard_state;
+  member.commit = {};
+  member.pending.clear();
+  member.writing = 0;
+}
+
+// What is found is what was durable, and of what was being written the first part, record by
+// record: of each batch the hard state, the truncation, the entries.
+bool Checker::recovered_rightly(const Member& member, const raft::HardState& hard_state,
+                                const std::vector<Position>& log) const {
+  Member expected;
+  expected.durable = member.durable;
+  expected.hard_state = member.hard_state;
+  // Equal hashes at the end are equal logs.
+  const auto is_found = [&] {
+    return expected.hard_state == hard_state && expected.durable.size() == log.size() &&
+           (log.empty() || expected.durable.back() == log.back());
+  };
+  if (is_found()) return true;
+  for (std::size_t i = 0; i < member.writing; ++i) {
+    const Batch& batch = member.pending[i];
+    if (batch.hard_state) {
+      expected.hard_state = *batch.hard_state;
+      if (is_found()) return true;
+    }
+    if (batch.truncate_from) {
+      expected.durable.resize(count_to(batch.truncate_from->prev()));
+      if (is_found()) return true;
+    }
+    for (const Position& position : batch.append) {
+      expected.durable.push_back(position);
+      if (is_found()) return true;
+    }
+  }
+  return false;
+}
+
+// -------------------------------------------------------------------------------------------------
+// Elections and commitment
+
+void Checker::moment(const raft::Core& core, const raft::CoreStatus& now,
+                     const raft::CoreStatus& before) {
+  for (const std::string& broken : raft::check_invariants(now, before)) {
+    violated("member {}: {}", now.self, broken);
+  }
+  const Member& member = members_[now.self.value()];
+  if (now.durable > last(member.durable)) {
+    violated("member {} takes {} for durable, its disk holds {}", now.self, now.durable,
+             last(member.durable));
+  }
+  if (now.role == raft::RoleName::kLeader) {
+    // A leader that commits starts with an entry of its own term (Raft §3.6.2).
+    if (before.commit < now.commit && before.role == now.role && before.term == now.term &&
+        core.at(now.commit).value().term != now.term) {
+      violated("leader {} of term {} commits {} by counting", now.self, now.term,
+               core.at(now.commit).value());
+    }
+    check_matches(now);
+  }
+  if (now.held_by_all != before.held_by_all && now.held_by_all > base_.index) {
+    for (const MemberId id : in_force().members()) {
+      if (last(members_[id.value()].durable) < now.held_by_all) {
+        violated("{} is said to be held by all, member {} holds {}", now.held_by_all, id,
+                 last(members_[id.value()].durable));
+      }
+    }
+  }
+}
+
+void Checker::check_matches(const raft::CoreStatus& leader) const {
+  for (const auto& [id, peer] : leader.peers) {
+    const Member& member = members_[id.value()];
+    // Whoever has gone on to a later term may have lost what this leader knows of.
+    if (member.hard_state.term > leader.term || peer.match <= base_.index) continue;
+    if (last(member.durable) < peer.match) {
+      violated("leader {} takes {} to be durable on member {}, which holds {}", leader.self,
+               peer.match, id, last(member.durable));
+    }
+  }
 }
 
 void Checker::leads(MemberId id, Term term) {
@@ -82,104 +223,144 @@ void Checker::leads(MemberId id, Term term) {
   if (!first && leader->second != id) {
     violated("Election Safety: {} and {} both lead term {}", leader->second, id, term);
   }
-  const Member& member = members_.at(id);
+  const Member& member = members_[id.value()];
   // A late vote may still elect the leader of a term that others have left behind: what was
   // committed in a later one is none of its business.
   const auto earlier = std::lower_bound(known_since_.begin(), known_since_.end(), term);
-  const Index through(static_cast<std::uint64_t>(earlier - known_since_.begin()));
-  if (through.is_zero()) return;
-  if (Index(member.log.size()) < through ||
-      at(member, through).hash != committed_[through.value() - 1].hash) {
+  const auto count = static_cast<std::uint64_t>(earlier - known_since_.begin());
+  if (count == 0) return;
+  if (member.log.size() < count || member.log[count - 1] != committed_[count - 1]) {
     violated("Leader Completeness: {} leads term {} without what was committed up to {}", id, term,
-             through);
+             base_.index + count);
   }
 }
 
-bool Checker::durable_on_majority(LogId id) const {
-  const auto holds = [&](const std::vector<MemberId>& voters) {
-    const auto count = std::count_if(voters.begin(), voters.end(), [&](MemberId voter) {
-      return members_.at(voter).disk->holds(id);
-    });
+bool Checker::holds(MemberId id, Index index, const Position& position) const {
+  const std::vector<Position>& durable = members_[id.value()].durable;
+  return index <= last(durable) && at(durable, index) == position;
+}
+
+bool Checker::durable_on_majority(Index index, const Position& position) const {
+  const auto is_majority = [&](const std::vector<MemberId>& voters) {
+    const auto count = std::count_if(voters.begin(), voters.end(),
+                                     [&](MemberId voter) { return holds(voter, index, position); });
     return 2 * static_cast<std::size_t>(count) > voters.size();
   };
-  return holds(configuration_.voters) &&
-         (!configuration_.is_joint() || holds(configuration_.outgoing));
+  return is_majority(in_force().voters) &&
+         (!in_force().is_joint() || is_majority(in_force().outgoing));
 }
 
 void Checker::knows_committed(MemberId id, Term term, Index commit) {
-  const Member& member = members_.at(id);
-  if (commit.value() > member.log.size()) {
+  Member& member = members_[id.value()];
+  if (commit == member.commit) return;
+  if (commit > last(member.log)) {
     violated("member {} takes {} for committed and does not have it", id, commit);
   }
+  member.commit = commit;
   for (Index i = committed().next(); i <= commit; ++i) {
-    const Position position = at(member, i);
-    if (!durable_on_majority({position.term, i})) {
-      violated("{}@{} is taken for committed and not durable on a majority", i, position.term);
+    const Position position = at(member.log, i);
+    if (!durable_on_majority(i, position)) {
+      violated("{}@{} is taken for committed by member {} and not durable on a majority", i,
+               position.term, id);
     }
     committed_.push_back(position);
     known_since_.push_back(known_since_.empty() ? term : std::max(term, known_since_.back()));
   }
-  if (!commit.is_zero() && at(member, commit).hash != committed_[commit.value() - 1].hash) {
+  if (commit > base_.index && at(member.log, commit) != at(committed_, commit)) {
     violated("State Machine Safety: member {} takes another log for committed up to {}", id,
              commit);
   }
 }
 
-void Checker::applies(MemberId id, const Entry& entry) {
-  Member& member = members_.at(id);
-  if (entry.id.index > member.disk->last().index || !member.disk->holds(entry.id)) {
+void Checker::leaves(const Message& message) {
+  const Member& member = members_[message.from.value()];
+  if (const auto* reply = std::get_if<raft::VoteReply>(&message.body)) {
+    if (reply->granted && !reply->pre_vote) check_vote(message.from, message.term, message.to);
+  } else if (const auto* request = std::get_if<raft::VoteRequest>(&message.body)) {
+    if (!request->pre_vote) check_vote(message.from, message.term, message.from);
+  } else if (const auto* append = std::get_if<raft::AppendReply>(&message.body)) {
+    if (!append->accepted) return;
+    if (member.hard_state.term <= message.term && append->match > base_.index &&
+        last(member.durable) < append->match) {
+      violated("member {} acknowledges {}, durable there is {}", message.from, append->match,
+               last(member.durable));
+    }
+    if (member.hard_state.term < message.term) {
+      violated("member {} acknowledges in term {}, durable there is {}", message.from, message.term,
+               member.hard_state.term);
+    }
+  }
+}
+
+void Checker::check_vote(MemberId from, Term term, MemberId vote) {
+  const raft::HardState& durable = members_[from.value()].hard_state;
+  if (durable.term < term || (durable.term == term && durable.vote != vote)) {
+    violated("member {} tells of its vote for {} in term {}, durable is a vote for {} in {}", from,
+             vote, term, durable.vote, durable.term);
+  }
+  const auto [cast, first] = votes_.emplace(std::pair(from, term), vote);
+  if (!first && cast->second != vote) {
+    violated("member {} votes for {} and for {} in term {}", from, cast->second, vote, term);
+  }
+}
+
+// -------------------------------------------------------------------------------------------------
+// The state machine and its clients
+
+void Checker::applied(MemberId id, const Entry& entry, const State& state) {
+  Member& member = members_[id.value()];
+  if (entry.id.index > last(member.durable) ||
+      at(member.durable, entry.id.index).term != entry.id.term) {
     violated("member {} is to apply {} before it is durable there", id, entry.id);
   }
   if (entry.id.index > committed()) violated("member {} is to apply {} uncommitted", id, entry.id);
-  if (entry.id.term != committed_[entry.id.index.value() - 1].term) {
-    violated("State Machine Safety: member {} is to apply {}, others applied term {}", id, entry.id,
-             committed_[entry.id.index.value() - 1].term);
+  if (entry.id.term != at(committed_, entry.id.index).term) {
+    violated("State Machine Safety: member {} is to apply {}, committed is term {}", id, entry.id,
+             at(committed_, entry.id.index).term);
   }
-  member.applied = std::max(member.applied, entry.id.index);
-}
-
-void Checker::leaves(const Message& message) {
-  const Disk& disk = *members_.at(message.from).disk;
-  MemberId vote;
-  if (const auto* reply = std::get_if<raft::VoteReply>(&message.body)) {
-    if (reply->granted && !reply->pre_vote) vote = message.to;
-  } else if (const auto* request = std::get_if<raft::VoteRequest>(&message.body)) {
-    if (!request->pre_vote) vote = message.from;
-  } else if (const auto* append = std::get_if<raft::AppendReply>(&message.body)) {
-    if (append->accepted && disk.hard_state().term <= message.term &&
-        disk.last().index < append->match) {
-      violated("member {} acknowledges {}, durable there is {}", message.from, append->match,
-               disk.last());
+  if (entry.id.index == reference_.applied().index.next()) {
+    const State::Applied effect = reference_.apply(entry);
+    digests_.push_back(reference_.digest());
+    if (reference_.revision() > changes_.size()) {
+      changes_.push_back(reference_.change(reference_.revision()).value());
     }
-    if (append->accepted && disk.hard_state().term < message.term) {
-      violated("member {} acknowledges in term {}, durable there is {}", message.from, message.term,
-               disk.hard_state().term);
+    if (effect.executed) {
+      const Command command = decode_command(entry.payload.span());
+      if (!executed_.emplace(command.session, command.sequence).second) {
+        violated("command {} of session {} is executed twice", command.sequence, command.session);
+      }
     }
   }
-  if (vote.is_zero()) return;
-  const raft::HardState& durable = disk.hard_state();
-  if (durable.term < message.term || (durable.term == message.term && durable.vote != vote)) {
-    violated("member {} tells of its vote for {} in term {}, durable is a vote for {} in {}",
-             message.from, vote, message.term, durable.vote, durable.term);
-  }
-  const auto [cast, first] = votes_.emplace(std::pair(message.from, message.term), vote);
-  if (!first && cast->second != vote) {
-    violated("member {} votes for {} and for {} in term {}", message.from, cast->second, vote,
-             message.term);
+  member.digest = state.digest();
+  if (state.digest() != digests_.at(count_to(entry.id.index) - 1)) {
+    violated("State Machine Safety: member {} has another state than others after {}", id,
+             entry.id);
   }
 }
 
-void Checker::held_by_all(Index index) const {
-  for (const auto& [id, member] : members_) {
-    if (member.disk->last().index < index) {
-      violated("{} is said to be held by all, member {} holds {}", index, id, member.disk->last());
-    }
+void Checker::acknowledged(LogId id) const {
+  if (id.index > committed() || at(committed_, id.index).term != id.term) {
+    violated("{} is acknowledged to a client and not committed", id);
   }
 }
 
 void Checker::read_answered(Index floor, Index answer) const {
   if (answer < floor) {
     violated("a read is answered as of {}, when it was asked {} was committed", answer, floor);
+  }
+}
+
+void Checker::logs_are_equal(std::span<const MemberId> ids) const {
+  const Member& first = members_[ids.front().value()];
+  for (const MemberId id : ids) {
+    const Member& member = members_[id.value()];
+    if (member.durable != first.durable) {
+      violated("at the end member {} holds {}, and member {} holds {}", ids.front(),
+               last(first.durable), id, last(member.durable));
+    }
+    if (member.digest != first.digest) {
+      violated("at the end members {} and {} have different states", ids.front(), id);
+    }
   }
 }
 

@@ -1,71 +1,113 @@
 // What must hold between members, checked as things happen: the safety properties of figure 3.2 of
-// the dissertation, and what durability and reads promise. Knows every member's log and disk, and
-// throws a Violation at the first thing that is not so.
+// the dissertation, and what durability, the state machine and reads promise. Knows what every
+// member's log is and how much of it is durable, and throws a Violation at the first thing that is
+// not so. Each check costs about the same however long the run is.
 #pragma once
 
+#include <deque>
 #include <map>
-#include <stdexcept>
+#include <set>
+#include <span>
 #include <vector>
 
 #include "raft/core/core.h"
-#include "tests/sim/disk.h"
+#include "tests/sim/stage.h"
+#include "tests/sim/state.h"
 
 namespace coord::sim {
 
-class Violation : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
 class Checker {
  public:
-  explicit Checker(raft::Configuration configuration) : configuration_(std::move(configuration)) {}
+  explicit Checker(const Swarm& swarm);
 
-  void add_member(MemberId id, const Disk& disk);
-
+  // --- Members ---
   // A member starts, or starts again, with what its disk says.
-  void started(MemberId id);
+  void started(MemberId id, const raft::Restored& restored);
   // The batch is part of the member's log from now on, durable or not (Log Matching).
   void logged(MemberId id, const raft::Durable& batch);
+  // These, the oldest that are not durable, are being written; and now they are durable.
+  void writing(MemberId id, std::span<const raft::Durable> group);
+  void written(MemberId id);
+  bool is_being_written(MemberId id, Index index) const;
+  bool writes(MemberId id) const { return members_[id.value()].writing > 0; }
+
+  // After each event, and what was before it.
+  void moment(const raft::Core& core, const raft::CoreStatus& now, const raft::CoreStatus& before);
+  // After an output was carried out: what the core has in its log has been submitted.
+  void knows_committed(MemberId id, Term term, Index commit);
   // The member leads that term (Election Safety, Leader Completeness).
   void leads(MemberId id, Term term);
-  // The member, in that term, knows that much to be committed (State Machine Safety).
-  void knows_committed(MemberId id, Term term, Index commit);
-  // The member's state machine is given an entry.
-  void applies(MemberId id, const raft::Entry& entry);
+  // The member's state machine was given an entry, and is now like this (State Machine Safety).
+  void applied(MemberId id, const raft::Entry& entry, const State& state);
   // A message leaves the member: is what it promises durable?
   void leaves(const raft::Message& message);
-  // Every member's log is said to reach there.
-  void held_by_all(Index index) const;
 
+  // --- Clients ---
   // The newest index that anyone knows to be committed.
-  Index committed() const { return Index(committed_.size()); }
+  Index committed() const { return base_.index + committed_.size(); }
+  void acknowledged(raft::LogId id) const;
   void read_answered(Index floor, Index answer) const;
+  // The changes of objects that the log makes, by revision from 1, as far as anyone has applied it.
+  const std::vector<Change>& changes() const { return changes_; }
+
+  // --- At the end ---
+  // These members' logs are equal, and their states.
+  void logs_are_equal(std::span<const MemberId> ids) const;
 
  private:
   // The hash of a log up to some entry: equal hashes at an index mean equal logs up to there.
   struct Position {
     Term term;
     std::uint64_t hash = 0;
+    friend bool operator==(const Position&, const Position&) = default;
+  };
+  struct Batch {
+    std::optional<raft::HardState> hard_state;
+    std::optional<Index> truncate_from;
+    std::vector<Position> append;
   };
   struct Member {
-    const Disk* disk = nullptr;
-    std::vector<Position> log;  // from index 1
-    Index applied{};
+    std::vector<Position> log;  // from behind the base
+    // What its disk holds: as many of these, and this.
+    std::vector<Position> durable;
+    raft::HardState hard_state;
+    std::deque<Batch> pending;  // submitted and not durable, oldest first
+    std::size_t writing = 0;    // the first of them
+    Index commit{};             // as far as it was looked at
+    std::uint64_t digest = 0;   // of its state
   };
 
-  Position at(const Member& member, Index index) const;
-  void append(MemberId id, Member& member, const raft::Entry& entry);
-  bool durable_on_majority(raft::LogId id) const;
+  std::uint64_t count_to(Index index) const { return index - base_.index; }
+  Position at(const std::vector<Position>& log, Index index) const;
+  Index last(const std::vector<Position>& log) const { return base_.index + log.size(); }
+  Position following(Position before, const raft::Entry& entry) const;
+  void take_in(MemberId id, const Position& before, const Position& position, Index index);
+  void put_down(Member& member, const Batch& batch) const;
+  bool recovered_rightly(const Member& member, const raft::HardState& hard_state,
+                         const std::vector<Position>& log) const;
+  bool holds(MemberId id, Index index, const Position& position) const;
+  bool durable_on_majority(Index index, const Position& position) const;
+  void check_matches(const raft::CoreStatus& leader) const;
+  void check_vote(MemberId from, Term term, MemberId vote);
 
-  raft::Configuration configuration_;
-  std::map<MemberId, Member> members_;
+  // The configuration by which the newest commitment is judged.
+  const raft::Configuration& in_force() const { return configuration_; }
+
+  const raft::LogId base_;
+  const raft::Configuration configuration_;
+  std::array<Member, kMembersMax> members_;  // by id
   std::map<Term, MemberId> leaders_;
   std::map<std::pair<MemberId, Term>, MemberId> votes_;
-  std::vector<Position> committed_;  // from index 1
+  std::vector<Position> committed_;  // from behind the base
   std::vector<Term> known_since_;    // the term in which each became known as committed
-  // For each index the positions that any member has ever had there.
-  std::vector<std::vector<Position>> ever_;
+  // The positions that any member has ever had: the first at each index, and the others.
+  std::vector<Position> first_ever_;
+  std::multimap<Index, Position> more_ever_;
+
+  State reference_;
+  std::vector<std::uint64_t> digests_;  // of the reference, after each entry
+  std::set<std::pair<std::uint32_t, std::uint32_t>> executed_;  // (session, sequence)
+  std::vector<Change> changes_;
 };
 
 }  // namespace coord::sim

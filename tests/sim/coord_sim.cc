@@ -1,91 +1,157 @@
 // coord-sim: runs simulated clusters from seeds and says what was reached.
 //
-//   coord-sim --seeds N [--first S] [--seconds T]   runs N seeds
-//   coord-sim --seed S [--seconds T] [--trace]      replays one, prints its trace hash
+//   coord-sim --seeds N [--first S] [--seconds T] [--jobs J] [--hashes]   runs N seeds
+//   coord-sim --seed S [--seconds T] [--trace]                            replays one
+//   coord-sim --seed S [--seconds T] --shrink                             makes one that fails
+//   smaller
 //
-// Exit code 0: nothing was violated, and a run of enough seeds reached every situation.
+// A failure prints the command that replays it. What a plan leaves out (plan.h) is said by
+// --without KINDS, --troubles NUMBERS, --operations NUMBERS, --members N, --clients N.
+//
+// Exit code 0: nothing was violated, and a run of enough seeds reached every situation. 1: not so.
+// 2: the arguments are none.
+#include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <string>
 
-#include "tests/sim/run.h"
+#include "tests/sim/jobs.h"
+#include "tests/sim/shrink.h"
 
 namespace {
 
-using coord::sim::Coverage;
-using coord::sim::RunOptions;
-using coord::sim::RunResult;
+using namespace coord::sim;
 
 constexpr std::size_t kTraceLinesShown = 60;
+constexpr std::size_t kTraceLinesAll = 100'000'000;
+constexpr std::uint64_t kFailuresShown = 3;
+constexpr std::uint64_t kShrinkRuns = 3000;
 
 struct Arguments {
-  std::uint64_t first = 1;
+  Plan plan;  // of the first seed
   std::uint64_t seeds = 100;
-  double seconds = 10;
+  std::uint64_t jobs = 1;
   bool single = false;
   bool trace = false;
+  bool shrink = false;
+  bool hashes = false;
 };
-
-// For the handler of a failed CHECK, which ends the process.
-volatile std::uint64_t current_seed = 0;
-volatile double current_seconds = 0;
-
-void say_which_seed(int) {
-  std::fprintf(
-      stderr,
-      "seed %llu stopped by a failed CHECK; replay: coord-sim --seed %llu --seconds %g --trace\n",
-      static_cast<unsigned long long>(current_seed), static_cast<unsigned long long>(current_seed),
-      static_cast<double>(current_seconds));
-  std::signal(SIGABRT, SIG_DFL);
-}
 
 bool parse(int argc, char** argv, Arguments& arguments) {
   for (int i = 1; i < argc; ++i) {
     const std::string name = argv[i];
-    if (name == "--trace") {
-      arguments.trace = true;
+    if (name == "--trace" || name == "--shrink" || name == "--hashes") {
+      arguments.trace |= name == "--trace";
+      arguments.shrink |= name == "--shrink";
+      arguments.hashes |= name == "--hashes";
       continue;
     }
     if (i + 1 == argc) return false;
-    const char* value = argv[++i];
-    if (name == "--seeds") {
-      arguments.seeds = std::strtoull(value, nullptr, 10);
+    const std::string value = argv[++i];
+    if (name == "--seeds" || name == "--jobs") {
+      const std::uint64_t number = std::strtoull(value.c_str(), nullptr, 10);
+      if (number == 0) return false;
+      (name == "--seeds" ? arguments.seeds : arguments.jobs) = number;
     } else if (name == "--first") {
-      arguments.first = std::strtoull(value, nullptr, 10);
-    } else if (name == "--seed") {
-      arguments.first = std::strtoull(value, nullptr, 10);
-      arguments.seeds = 1;
-      arguments.single = true;
-    } else if (name == "--seconds") {
-      arguments.seconds = std::strtod(value, nullptr);
+      if (!take_argument(arguments.plan, "--seed", value)) return false;
     } else {
-      return false;
+      if (!take_argument(arguments.plan, name, value)) return false;
+      if (name == "--seed") {
+        arguments.single = true;
+        arguments.seeds = 1;
+      }
     }
   }
-  return true;
+  return !(arguments.shrink || arguments.trace) || arguments.single;
 }
 
-RunOptions options_of(const Arguments& arguments, std::uint64_t seed, bool tracing) {
-  return {
-      .seed = seed,
-      .with_faults = coord::Duration(static_cast<coord::Duration::rep>(arguments.seconds * 1e9)),
-      .tracing = tracing};
+void say(const std::string& line) {
+  std::printf("%s\n", line.c_str());
 }
 
-void report_failure(const Arguments& arguments, std::uint64_t seed, const RunResult& result) {
-  std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), result.violation->c_str());
-  if (!arguments.trace) {
-    const RunResult again = coord::sim::run(options_of(arguments, seed, /*tracing=*/true));
-    const std::size_t size = again.trace.size();
-    for (std::size_t i = size > kTraceLinesShown ? size - kTraceLinesShown : 0; i < size; ++i) {
-      std::printf("%s\n", again.trace[i].c_str());
-    }
+void say_failure(const Plan& plan, const RunResult& result) {
+  say(fmt::format("seed {} after {:.6f} s: {}", plan.seed,
+                  std::chrono::duration<double>(result.ended_at).count(),
+                  result.violation.value_or("?")));
+}
+
+void say_how_to_replay(const Plan& plan) {
+  say(fmt::format("replay: coord-sim {} --trace", to_arguments(plan)));
+}
+
+// Again, with words.
+void tell_failure(const Plan& plan, const RunResult& result) {
+  say_failure(plan, result);
+  for (const std::string& line : run_apart(plan, kTraceLinesShown).trace) say(line);
+  say_how_to_replay(plan);
+}
+
+int run_single(const Arguments& arguments) {
+  const RunResult result =
+      run_apart(arguments.plan, arguments.trace ? kTraceLinesAll : kTraceLinesShown);
+  if (arguments.trace || result.violation) {
+    for (const std::string& line : result.trace) say(line);
   }
-  std::printf("replay: coord-sim --seed %llu --seconds %g --trace\n",
-              static_cast<unsigned long long>(seed), arguments.seconds);
+  say(describe(draw_swarm(arguments.plan)));
+  say(fmt::format("trace hash {:016x} after {} events, {} troubles, {} operations",
+                  result.trace_hash, result.events, result.troubles, result.operations));
+  if (!result.violation) return 0;
+  say_failure(arguments.plan, result);
+  say_how_to_replay(arguments.plan);
+  return 1;
+}
+
+int run_shrink(const Arguments& arguments) {
+  const RunIt run_it = [](const Plan& plan) { return run_apart(plan); };
+  const Shrunk shrunk = shrink(arguments.plan, run_it, kShrinkRuns);
+  if (!shrunk.result.violation) {
+    say("this plan does not fail");
+    return 0;
+  }
+  say(describe(draw_swarm(shrunk.plan)));
+  tell_failure(shrunk.plan, shrunk.result);
+  say(fmt::format("shrunk by {} runs: {} troubles and {} operations are left", shrunk.runs,
+                  shrunk.plan.troubles.only ? shrunk.plan.troubles.only->size() : 0,
+                  shrunk.plan.operations.only ? shrunk.plan.operations.only->size() : 0));
+  return 1;
+}
+
+int run_seeds(const Arguments& arguments) {
+  const auto begin = std::chrono::steady_clock::now();
+  Coverage coverage;
+  std::uint64_t seeds = 0;
+  std::uint64_t events = 0;
+  std::uint64_t failures = 0;
+  const auto plan_of = [&](std::uint64_t i) {
+    Plan plan = arguments.plan;
+    plan.seed += i;
+    return plan;
+  };
+  run_many(arguments.seeds, std::min(arguments.jobs, arguments.seeds), plan_of,
+           [&](const Plan& plan, const RunResult& result) {
+             ++seeds;
+             events += result.events;
+             coverage.add(result.coverage);
+             if (arguments.hashes) {
+               say(fmt::format("seed {} trace hash {:016x}", plan.seed, result.trace_hash));
+             }
+             if (!result.violation) return true;
+             tell_failure(plan, result);
+             return ++failures < kFailuresShown;
+           });
+  const double took =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  say(coverage.report());
+  say(fmt::format("{} seeds from {}, {} events, {:.0f} events/s with {} jobs, {:.1f} s, {} failed",
+                  seeds, arguments.plan.seed, events, static_cast<double>(events) / took,
+                  arguments.jobs, took, failures));
+  if (failures > 0) return 1;
+  if (seeds < kSeedsThatReachAll) return 0;
+  for (const Situation situation : coverage.never_reached()) {
+    say(fmt::format("never reached: {}", to_string(situation)));
+  }
+  return coverage.never_reached().empty() ? 0 : 1;
 }
 
 }  // namespace
@@ -94,47 +160,12 @@ int main(int argc, char** argv) {
   Arguments arguments;
   if (!parse(argc, argv, arguments)) {
     std::fprintf(stderr,
-                 "usage: coord-sim --seeds N [--first S] [--seconds T]\n"
-                 "       coord-sim --seed S [--seconds T] [--trace]\n");
+                 "usage: coord-sim --seeds N [--first S] [--seconds T] [--jobs J] [--hashes]\n"
+                 "       coord-sim --seed S [--seconds T] [--trace | --shrink]\n"
+                 "with [--without KINDS] [--troubles NUMBERS] [--operations NUMBERS]\n"
+                 "     [--members N] [--clients N]\n");
     return 2;
   }
-  current_seconds = arguments.seconds;
-  std::signal(SIGABRT, say_which_seed);
-  const auto begin = std::chrono::steady_clock::now();
-  Coverage coverage;
-  std::uint64_t events = 0;
-  std::uint64_t failures = 0;
-  for (std::uint64_t seed = arguments.first; seed < arguments.first + arguments.seeds; ++seed) {
-    current_seed = seed;
-    const RunResult result = coord::sim::run(options_of(arguments, seed, arguments.trace));
-    coverage.add(result.coverage);
-    events += result.events;
-    for (const std::string& line : result.trace) std::printf("%s\n", line.c_str());
-    if (arguments.single) {
-      std::printf("%s\ntrace hash %016llx after %llu events\n", describe(result.swarm).c_str(),
-                  static_cast<unsigned long long>(result.trace_hash),
-                  static_cast<unsigned long long>(result.events));
-    }
-    if (result.violation) {
-      ++failures;
-      report_failure(arguments, seed, result);
-      if (failures == 3) break;
-    }
-  }
-  const double took =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  if (!arguments.single) std::printf("%s", coverage.report().c_str());
-  std::printf("%llu seeds from %llu, %llu events, %.0f events/s, %llu failed\n",
-              static_cast<unsigned long long>(arguments.seeds),
-              static_cast<unsigned long long>(arguments.first),
-              static_cast<unsigned long long>(events), static_cast<double>(events) / took,
-              static_cast<unsigned long long>(failures));
-  if (failures > 0) return 1;
-  if (arguments.seeds >= coord::sim::kSeedsThatReachAll && !coverage.never_reached().empty()) {
-    for (const auto situation : coverage.never_reached()) {
-      std::printf("never reached: %s\n", std::string(to_string(situation)).c_str());
-    }
-    return 1;
-  }
-  return 0;
+  if (arguments.shrink) return run_shrink(arguments);
+  return arguments.single ? run_single(arguments) : run_seeds(arguments);
 }

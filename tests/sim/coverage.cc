@@ -16,6 +16,8 @@ std::string_view to_string(Situation situation) {
       return "a leader was replaced";
     case Situation::kElectionUndecided:
       return "an election was lost or undecided";
+    case Situation::kJointElection:
+      return "a leader was elected in a joint configuration";
     case Situation::kPreVoteRefused:
       return "a pre-vote was refused";
     case Situation::kQuorumLost:
@@ -26,6 +28,8 @@ std::string_view to_string(Situation situation) {
       return "a follower saw its leader's connection close";
     case Situation::kFastFailover:
       return "a crashed leader was replaced before a timeout";
+    case Situation::kOldLeaderTold:
+      return "an old leader was told of a new term";
     case Situation::kLogTruncated:
       return "a log was truncated";
     case Situation::kTruncatedWhileBeingWritten:
@@ -38,18 +42,40 @@ std::string_view to_string(Situation situation) {
       return "an entry was committed before it was durable here";
     case Situation::kCommitBeforeLeadersDisk:
       return "a commit overtook the leader's own disk";
+    case Situation::kSingleMemberCommit:
+      return "a cluster of one committed";
+    case Situation::kManyEventsInOneOutput:
+      return "several events shared one output";
+    case Situation::kGroupCommit:
+      return "several batches shared a sync";
     case Situation::kCrashWithWritesPending:
       return "a crash lost writes";
     case Situation::kTornBatch:
-      return "a crash tore a batch";
+      return "a crash tore a write";
     case Situation::kRestartedFromFlush:
       return "a restart began at a flush";
     case Situation::kLogCut:
       return "a log was cut";
     case Situation::kLoadedFromDisk:
       return "a follower was served from disk";
+    case Situation::kStoppedByDisk:
+      return "a member stopped because of its disk";
+    case Situation::kDamageDone:
+      return "a disk was damaged";
+    case Situation::kDamageFound:
+      return "a member found its disk damaged and halted";
+    case Situation::kDiskFull:
+      return "a disk was full";
     case Situation::kOverloaded:
       return "a proposal was refused: overloaded";
+    case Situation::kProposalLost:
+      return "a proposal's place was taken by another entry";
+    case Situation::kRetried:
+      return "a client tried again";
+    case Situation::kOperationFailed:
+      return "an operation failed for certain";
+    case Situation::kOutcomeUnknown:
+      return "an operation's outcome stayed unknown";
     case Situation::kReadOnLeader:
       return "a read was answered by its leader";
     case Situation::kReadOnFollower:
@@ -58,18 +84,26 @@ std::string_view to_string(Situation situation) {
       return "a read was answered after a change of leader";
     case Situation::kReadRefused:
       return "a read was refused";
-    case Situation::kOldLeaderTold:
-      return "an old leader was told of a new term";
+    case Situation::kWatched:
+      return "a watcher was told of a change";
+    case Situation::kWatchCompacted:
+      return "a watcher came too late";
+    case Situation::kPartition:
+      return "a partition began";
+    case Situation::kClog:
+      return "a link was clogged";
+    case Situation::kReset:
+      return "a connection lost the tail of what was under way";
     case Situation::kDuplicateDelivered:
       return "a duplicate was delivered";
     case Situation::kReplayDelivered:
       return "an old message was replayed";
     case Situation::kOldIncarnationDelivered:
       return "a message from before a restart arrived";
-    case Situation::kSingleMemberCommit:
-      return "a cluster of one committed";
-    case Situation::kManyEventsInOneOutput:
-      return "several events shared one output";
+    case Situation::kNumbersAtTheEdge:
+      return "a log began near 2^31, 2^32, 2^53 or 2^62";
+    case Situation::kCoreHealedAlone:
+      return "a bare quorum got on without the others";
     case Situation::kCount:
       break;
   }

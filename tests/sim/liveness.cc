@@ -1,67 +1,113 @@
-// What a healed cluster owes: a leader, a fresh write applied everywhere, a fresh read answered
-// everywhere, within twenty election timeouts; and then silence but for its heartbeats.
+// What a healed cluster owes, first a bare quorum of it with the rest frozen, then all of it:
+// within twenty election timeouts a leader, a fresh write and a fresh read, everywhere the same log
+// and the same state; and then silence but for its heartbeats.
 #include <algorithm>
 
 #include "raft/core/describe.h"
+#include "tests/sim/dice.h"
 #include "tests/sim/world.h"
 
 namespace coord::sim {
 
-void World::heal() {
-  tell("everything heals");
-  healed_ = true;
+void World::stop_faults() {
+  stage_.tell("no more faults");
+  stage_.healed = true;
   network_.become_perfect();
-  swarm_.sync_mean = std::min<Duration>(swarm_.sync_mean, milliseconds(1));
-  for (Member& member : members_) {
-    if (!member.core) start(member);
-    if (member.paused) handle(Schedule::Resume{member.id, member.incarnation});
-    member.turn_scheduled = false;
-    take_output(member);
+  stage_.swarm.sync_mean = std::min<Duration>(stage_.swarm.sync_mean, milliseconds(1));
+  stage_.swarm.failed_syncs = 0;
+  for (const auto& member : members_) {
+    member->files().set_capacity(UINT64_MAX);
+    member->disk_full = false;
+    member->steady_clock();
   }
 }
 
-bool World::all_have_applied(Index index) const {
-  return std::all_of(members_.begin(), members_.end(),
-                     [&](const Member& member) { return member.applied >= index; });
+std::vector<MemberId> World::draw_core() {
+  Prng& dice = stage_.nemesis_dice;
+  std::vector<MemberId> core;
+  for (const auto& member : members_) {
+    // Damage may still be found, when the member starts.
+    if (!member->damaged) core.push_back(member->id());
+  }
+  const raft::Configuration& configuration = stage_.swarm.configuration;
+  const auto still_decides = [&](const std::vector<MemberId>& voters) {
+    const auto count = std::count_if(voters.begin(), voters.end(), [&](MemberId id) {
+      return std::find(core.begin(), core.end(), id) != core.end();
+    });
+    return voters.empty() || 2 * static_cast<std::size_t>(count) > voters.size();
+  };
+  // As many as may be left out, one after the other.
+  for (int tries = 0; tries < 20; ++tries) {
+    const std::size_t out = dice.below(core.size());
+    const MemberId id = core[out];
+    core.erase(core.begin() + static_cast<std::ptrdiff_t>(out));
+    if (still_decides(configuration.voters) && still_decides(configuration.outgoing)) continue;
+    core.insert(core.begin() + static_cast<std::ptrdiff_t>(out), id);
+  }
+  return core;
 }
 
-void World::expect_progress() {
-  const Instant end = now_ + 20 * swarm_.core.election_timeout_max;
-  while (now_ < end) {
-    run_for(milliseconds(200));
-    Member* leader = leader_or_anyone(client_dice_);
-    if (leader == nullptr || !leader->core->confirmed()) continue;
-    step(*leader, raft::Propose{raft::ProposalId(++next_proposal_), Bytes::copy_of("fresh")});
-    const Index fresh = leader->core->status().last.index;
-    run_for(milliseconds(100));
-    const std::uint64_t answered = reads_answered_;
-    for (Member& member : members_) {
-      const raft::ReadId id(++next_read_);
-      member.reads[id] = {.floor = checker_.committed(),
-                          .term = member.core->term(),
-                          .on_follower = member.core->role() != raft::RoleName::kLeader};
-      step(member, raft::Read{id});
+// They neither run nor hear anything.
+void World::freeze_others(const std::vector<MemberId>& core) {
+  std::array<bool, kMembersMax> group{};
+  for (const MemberId id : core) group[id.value()] = true;
+  network_.separate(group);
+  for (const auto& member : members_) {
+    if (!group[member->number()] && member->running() && !member->paused()) member->pause();
+  }
+}
+
+void World::wake(const std::vector<MemberId>& ids) {
+  for (const MemberId id : ids) {
+    Member& member = at(id.value());
+    member.start();
+    if (member.running()) member.resume();
+  }
+}
+
+Duration World::patience() const {
+  return 20 * stage_.swarm.core.election_timeout_max;
+}
+
+void World::expect_progress(std::vector<MemberId> core) {
+  const Instant end = stage_.now + patience();
+  bool progressed = false;
+  std::string trouble;
+  while (stage_.now < end) {
+    run_for(milliseconds(50));
+    std::erase_if(core, [&](MemberId id) { return at(id.value()).halted(); });
+    const bool all_run = std::all_of(core.begin(), core.end(),
+                                     [&](MemberId id) { return at(id.value()).running(); });
+    if (!all_run) continue;
+    progressed = progressed || clients_.probe_progress(core);
+    if (!progressed) continue;
+    try {
+      checker_.logs_are_equal(core);
+      return;
+    } catch (const Violation& different) {
+      // Not yet.
+      trouble = different.what();
     }
-    run_for(milliseconds(200));
-    if (all_have_applied(fresh) && reads_answered_ >= answered + members_.size()) return;
   }
   std::string statuses;
-  for (const Member& member : members_) {
-    statuses += fmt::format("\n  {}: {}", member.id, raft::describe(member.core->status()));
+  for (const MemberId id : core) {
+    const Member& member = at(id.value());
+    statuses += fmt::format(
+        "\n  {}: {}", id,
+        member.running() ? raft::describe(member.node().status()) : std::string("does not run"));
   }
-  throw Violation("a healed cluster does not get on" + statuses);
+  violated("{} of {} members that are healed do not get on{}{}", core.size(), members_.size(),
+           trouble.empty() ? "" : ": " + trouble, statuses);
 }
 
-void World::expect_quiet() {
-  const std::uint64_t before = messages_;
-  const Duration while_idle = 20 * swarm_.core.heartbeat_interval;
-  run_for(while_idle);
+void World::expect_quiet(std::size_t members) {
+  const std::uint64_t before = stage_.messages;
+  run_for(20 * stage_.swarm.core.heartbeat_interval);
   // A heartbeat and its reply for each pair and interval, and as much again for whatever else.
-  const std::uint64_t allowed = 2 * 2 * 22 * members_.size();
-  if (messages_ - before > allowed) {
-    throw Violation(
-        fmt::format("an idle cluster sends {} messages in 20 heartbeats, {} are allowed",
-                    messages_ - before, allowed));
+  const std::uint64_t allowed = 2 * 2 * 22 * members;
+  if (stage_.messages - before > allowed) {
+    violated("an idle cluster sends {} messages in 20 heartbeats, {} are allowed",
+             stage_.messages - before, allowed);
   }
 }
 

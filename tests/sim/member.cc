@@ -1,230 +1,418 @@
-// One simulated member: an event goes in, the output is carried out.
+#include "tests/sim/member.h"
+
+#include <spdlog/logger.h>
+
 #include <algorithm>
 
 #include "raft/core/describe.h"
-#include "raft/core/invariants.h"
-#include "tests/sim/world.h"
+#include "raft/node/durable_log.h"
+#include "raft/storage/format.h"
+#include "tests/sim/dice.h"
 
 namespace coord::sim {
 
 namespace {
+
 constexpr std::size_t kInboxMax = 10'000;
+
+spdlog::logger& silent() {
+  static spdlog::logger logger("sim");
+  logger.set_level(spdlog::level::off);
+  return logger;
 }
 
-void World::step(Member& member, raft::Event event) {
-  if (member.paused) {
-    if (member.inbox.size() < kInboxMax) member.inbox.push_back(std::move(event));
+// A log that begins behind `base`, as if everything before had been cut from it.
+std::vector<std::byte> segment_after(raft::LogId base, MemberId member, std::size_t bytes) {
+  std::vector<std::byte> segment(bytes);
+  const raft::SegmentHeader header{.cluster = kCluster,
+                                   .member = member,
+                                   .number = 1,
+                                   .seed = raft::first_seed(kCluster, member),
+                                   .hard_state = {.term = base.term, .vote = {}},
+                                   .previous = base};
+  raft::encode_segment_header(
+      header, std::span<std::byte, raft::kBlockBytes>(segment.data(), raft::kBlockBytes));
+  return segment;
+}
+
+}  // namespace
+
+Member::Member(Stage& stage, Checker& checker, Observer& observer, MemberId id)
+    : stage_(stage),
+      checker_(checker),
+      observer_(observer),
+      id_(id),
+      flushed_(stage.swarm.base, stage.swarm.configuration),
+      state_(flushed_) {
+  Prng& dice = stage_.clock_dice;
+  clock_offset_ = seconds(dice.below(1000));
+  const std::uint64_t drift = stage_.swarm.clock_drift;
+  clock_rate_ = static_cast<std::int64_t>(1000 - drift + dice.below(2 * drift + 1));
+  if (!stage_.swarm.base.index.is_zero()) {
+    files_.put(log_options().directory / raft::segment_name(1),
+               segment_after(stage_.swarm.base, id_, log_options().first_segment_bytes));
+  }
+}
+
+Member::~Member() = default;
+
+raft::LogOptions Member::log_options() const {
+  return {.directory = "/log",
+          .cluster = kCluster,
+          .member = id_,
+          .segment_bytes = stage_.swarm.segment_bytes,
+          .first_segment_bytes = stage_.swarm.segment_bytes,
+          .prepare_in_background = false};
+}
+
+// -------------------------------------------------------------------------------------------------
+// The process
+
+void Member::start() {
+  if (!down() || halted_) return;
+  ++life_;
+  open();
+}
+
+void Member::open() {
+  files_.begin(raft::testing::FaultFileSystem::Work::kOther);
+  auto opened = raft::Log::open(files_, log_options());
+  opening_ = true;
+  opening_failed_.reset();
+  if (opened.ok()) {
+    opened_ = std::move(*opened);
+  } else {
+    opening_failed_ = opened.error();
+  }
+  stage_.after(exponential(stage_.disk_dice, stage_.swarm.sync_mean) + Duration(1),
+               Opened{number(), life_});
+}
+
+void Member::handle(const Opened& action) {
+  if (!is(action.life) || !opening_) return;
+  files_.finish();
+  opening_ = false;
+  if (opening_failed_) return refuse(*opening_failed_);
+  begin(std::move(opened_));
+}
+
+void Member::begin(std::unique_ptr<raft::Log> log) {
+  auto restored = raft::restore(*log, flushed_.applied(), flushed_.configuration());
+  if (!restored.ok()) return refuse(restored.error());
+  stage_.tell("{} starts with {} entries behind {}, {}", id_, restored->entries.size(),
+              restored->applied, raft::describe(restored->hard_state));
+  checker_.started(id_, *restored);
+  if (flushed_.applied().index > stage_.swarm.base.index) {
+    stage_.reached(Situation::kRestartedFromFlush);
+  }
+  state_ = flushed_;
+  log_ = std::make_unique<SimLog>(SimLog::Surroundings{stage_, checker_, files_}, id_, life_,
+                                  std::move(log));
+  raft::CoreOptions options = stage_.swarm.core;
+  options.cluster = kCluster;
+  options.self = id_;
+  // The same in every life, on purpose: the driver ought to draw a new one, the core must not
+  // depend on it.
+  options.seed = stage_.swarm.core.seed + id_.value();
+  node_ = std::make_unique<raft::Node>(
+      raft::NodeOptions{.core = options, .log_entries_kept = stage_.swarm.log_entries_kept},
+      std::move(*restored),
+      raft::Node::Dependencies{.log = *log_,
+                               .peers = *this,
+                               .state_machine = *this,
+                               .observer = *this,
+                               .snapshots = snapshots_,
+                               .clock = [this] { return local(); },
+                               .logger = &silent()},
+      local());
+  before_ = node_->status();
+  stage_.after(exponential(stage_.disk_dice, stage_.swarm.flush_every),
+               Flush{Flush::Stage::kBegin, number(), life_});
+  request_turn();
+}
+
+void Member::refuse(const Error& error) {
+  stage_.tell("{} refuses to start: {}", id_, error.message);
+  if (disk_full) return stop_by_itself(error);
+  if (!damaged) violated("member {} refuses to start: {}", id_, error.message);
+  stage_.reached(Situation::kDamageFound);
+  halted_ = true;
+  end_process();
+}
+
+void Member::stop_by_itself(const Error& error) {
+  stage_.tell("{} stops: {}", id_, error.message);
+  stage_.reached(Situation::kStoppedByDisk);
+  files_.kill(stage_.nemesis_dice.next());
+  end_process();
+  observer_.on_stopped(*this);
+}
+
+void Member::crash(End end) {
+  if (down()) return;
+  const bool writing = checker_.writes(id_);
+  end_process();
+  const std::uint64_t seed = stage_.nemesis_dice.next();
+  const auto loss = end == End::kPowerCut ? files_.power_cut(seed) : files_.kill(seed);
+  stage_.tell("{} {}{}{}", id_, end == End::kPowerCut ? "loses power" : "is killed",
+              loss.cut_short ? " in the middle of it" : "", loss.torn ? ", a write is torn" : "");
+  if (writing) stage_.reached(Situation::kCrashWithWritesPending);
+  if (loss.torn) stage_.reached(Situation::kTornBatch);
+}
+
+void Member::end_process() {
+  node_.reset();
+  log_.reset();
+  opened_.reset();
+  opening_ = false;
+  flushing_.reset();
+  inbox_.clear();
+  wake_at_.reset();
+  paused_ = turn_requested_ = false;
+  events_since_turn_ = 0;
+}
+
+void Member::pause() {
+  stage_.tell("{} pauses", id_);
+  paused_ = true;
+}
+
+void Member::resume() {
+  if (!paused_) return;
+  stage_.tell("{} resumes", id_);
+  paused_ = false;
+  // All that has arrived meanwhile is one turn.
+  const Life life = life_;
+  resuming_ = true;
+  for (const auto& each : std::exchange(inbox_, {})) {
+    if (is(life)) each();
+  }
+  resuming_ = false;
+  if (is(life)) pump();
+}
+
+// -------------------------------------------------------------------------------------------------
+// Events
+
+template <class Event>
+void Member::step(Event event) {
+  if (paused_) return run([this, event]() mutable { step(std::move(event)); });
+  event(*node_);
+  look(1);
+  request_turn();
+}
+
+void Member::run(std::function<void()> work) {
+  if (!paused_) return work();
+  if (inbox_.size() < kInboxMax) inbox_.push_back(std::move(work));
+}
+
+void Member::receive(raft::Message message) {
+  if (stage_.trace.has_words()) stage_.tell("[{}] {}", id_, raft::describe(message));
+  step([message = std::move(message)](raft::Node& node) mutable {
+    node.receive(std::move(message));
+  });
+}
+
+void Member::hint(PeerHint::What what, MemberId peer) {
+  const bool closed = what == PeerHint::What::kClosed;
+  stage_.tell("[{}] {} {}", id_, peer, closed ? "closed" : "unreachable");
+  if (closed && !paused_ && node_->leader() == peer) {
+    stage_.reached(Situation::kConnectionCloseHint);
+  }
+  step([closed, peer](raft::Node& node) {
+    closed ? node.peer_closed(peer) : node.peer_unreachable(peer);
+  });
+}
+
+void Member::handle(const DiskDone& action) {
+  if (!is(action.life) || !log_) return;
+  auto completion = log_->done();
+  if (!completion.ok()) {
+    const Error error = completion.error();
+    // Damage that was met by a running member: it must not go on, and not start again.
+    if (damaged && error.code == ErrorCode::kCorrupt) stage_.reached(Situation::kDamageFound);
+    return stop_by_itself(error);
+  }
+  if (stage_.trace.has_words()) stage_.tell("[{}] disk done", id_);
+  step([completion = std::move(*completion)](raft::Node& node) { completion(node); });
+}
+
+void Member::handle(const Wake& action) {
+  if (!is(action.life) || wake_at_ != stage_.now) return;
+  wake_at_.reset();
+  if (paused_ || !node_) return;
+  if (local() >= node_->deadline()) {
+    pump();
+  } else {
+    schedule_wake();
+  }
+}
+
+void Member::handle(const Turn& action) {
+  if (!is(action.life)) return;
+  turn_requested_ = false;
+  if (!paused_) pump();
+}
+
+void Member::request_turn() {
+  if (resuming_) return;
+  if (stage_.swarm.turn_max == Duration(0) || stage_.healed) return pump();
+  if (turn_requested_) return;
+  turn_requested_ = true;
+  stage_.after(up_to(stage_.clock_dice, stage_.swarm.turn_max), Turn{number(), life_});
+}
+
+void Member::pump() {
+  if (events_since_turn_ > 1) stage_.reached(Situation::kManyEventsInOneOutput);
+  events_since_turn_ = 0;
+  const Index applied = node_->applied();
+  const bool tick = local() >= node_->deadline();
+  node_->pump(local());
+  if (tick) stage_.tell("[{}] tick", id_);
+  look((tick ? 1 : 0) + (node_->applied() > applied ? 1 : 0));
+  checker_.knows_committed(id_, before_.term, before_.commit);
+  events_since_turn_ = 0;
+  schedule_wake();
+}
+
+void Member::look(int events) {
+  stage_.events += static_cast<std::uint64_t>(events);
+  events_since_turn_ += events;
+  raft::CoreStatus status = node_->status();
+  checker_.moment(node_->core(), status, before_);
+  cover(status);
+  Trace& trace = stage_.trace;
+  trace.mix(static_cast<std::uint64_t>(stage_.now.time_since_epoch().count()) ^ id_.value() << 56);
+  trace.mix(status.term.value() ^ status.last.index.value() << 20 ^ status.commit.value() << 40);
+  trace.mix(static_cast<std::uint64_t>(status.role) ^ status.durable.value() << 8 ^
+            state_.digest());
+  before_ = std::move(status);
+}
+
+void Member::cover(const raft::CoreStatus& status) {
+  if (status.commit > status.durable) {
+    stage_.reached(Situation::kCommitAheadOfDisk);
+    if (status.role == raft::RoleName::kLeader) {
+      stage_.reached(Situation::kCommitBeforeLeadersDisk);
+    }
+  }
+  if (status.commit > before_.commit && status.configuration.members().size() == 1) {
+    stage_.reached(Situation::kSingleMemberCommit);
+  }
+}
+
+void Member::schedule_wake() {
+  const Instant deadline = node_->deadline();
+  if (deadline == Instant::max()) return;
+  const Instant at = global(deadline);
+  if (wake_at_ && *wake_at_ <= at) return;
+  wake_at_ = at;
+  stage_.schedule.add(at, Wake{number(), life_});
+}
+
+void Member::handle(const Flush& action) {
+  if (!is(action.life) || !node_) return;
+  if (action.stage == Flush::Stage::kBegin) {
+    stage_.after(exponential(stage_.disk_dice, stage_.swarm.flush_every) + microseconds(1), action);
+    if (paused_ || flushing_ || state_.applied() == flushed_.applied()) return;
+    flushing_ = state_;
+    stage_.after(2 * exponential(stage_.disk_dice, stage_.swarm.sync_mean) + Duration(1),
+                 Flush{Flush::Stage::kDone, number(), life_});
     return;
   }
-  if (tracing_) tell("[{}] {}", member.id, raft::describe(event));
-  member.core->step(local(member), std::move(event));
-  ++events_;
-  ++member.events_since_output;
-  after_step(member);
-  if (swarm_.turn_max == Duration(0) || healed_) {
-    take_output(member);
-  } else if (!member.turn_scheduled) {
-    member.turn_scheduled = true;
-    const auto turn = static_cast<std::uint64_t>(swarm_.turn_max.count());
-    schedule_.add(now_ + Duration(static_cast<Duration::rep>(disk_dice_.below(turn))),
-                  Schedule::Turn{member.id, member.incarnation});
-  }
+  flushed_ = std::move(*flushing_);
+  flushing_.reset();
+  step([through = flushed_.applied()](raft::Node& node) { node.flushed(through); });
 }
 
-void World::after_step(Member& member) {
-  raft::CoreStatus status = member.core->status();
-  const raft::CoreStatus& before = *member.before;
-  for (const std::string& broken : raft::check_invariants(status, before)) {
-    throw Violation(fmt::format("member {}: {}", member.id, broken));
-  }
-  const bool led = before.role == raft::RoleName::kLeader && status.role == before.role &&
-                   before.term == status.term;
-  if (led && before.commit < status.commit &&
-      member.core->at(status.commit).value().term != status.term) {
-    throw Violation(fmt::format("leader {} of term {} commits {} by counting", member.id,
-                                status.term, member.core->at(status.commit).value()));
-  }
-  if (status.held_by_all != before.held_by_all) checker_.held_by_all(status.held_by_all);
-  mix(static_cast<std::uint64_t>(now_.time_since_epoch().count()));
-  mix(member.id.value() ^ (status.term.value() << 8) ^ (status.commit.value() << 24) ^
-      (status.last.index.value() << 44) ^ (static_cast<std::uint64_t>(status.role) << 4));
-  cover(member, status);
-  member.before = std::move(status);
-  schedule_wake(member);
-}
+// -------------------------------------------------------------------------------------------------
+// What the driver calls
 
-void World::cover(const Member& member, const raft::CoreStatus& status) {
-  if (status.commit > status.durable) {
-    coverage_.reached(Situation::kCommitAheadOfDisk);
-    if (status.role == raft::RoleName::kLeader) {
-      coverage_.reached(Situation::kCommitBeforeLeadersDisk);
+void Member::send(std::vector<raft::Message> messages) {
+  for (const raft::Message& message : messages) {
+    checker_.leaves(message);
+    ++stage_.messages;
+    if (const auto* append = std::get_if<raft::AppendRequest>(&message.body)) {
+      if (append->entries.empty()) stage_.reached(Situation::kProbeWhileReplicating);
+    } else if (const auto* reply = std::get_if<raft::AppendReply>(&message.body)) {
+      if (!reply->accepted) stage_.reached(Situation::kAppendRejected);
+    } else if (const auto* vote = std::get_if<raft::VoteReply>(&message.body)) {
+      if (vote->pre_vote && !vote->granted) stage_.reached(Situation::kPreVoteRefused);
     }
   }
-  if (members_.size() == 1 && status.commit > member.before->commit) {
-    coverage_.reached(Situation::kSingleMemberCommit);
-  }
+  observer_.on_send(*this, std::move(messages));
 }
 
-void World::schedule_wake(Member& member) {
-  const Instant deadline = member.core->deadline();
-  if (deadline == Instant::max()) return;
-  const Instant at = global(member, deadline);
-  if (member.wake_at && *member.wake_at <= at) return;
-  member.wake_at = at;
-  schedule_.add(at, Schedule::Wake{member.id, member.incarnation});
-}
-
-void World::take_output(Member& member) {
-  if (member.events_since_output > 1) coverage_.reached(Situation::kManyEventsInOneOutput);
-  member.events_since_output = 0;
-  raft::Output output = member.core->take_output();
-  if (output.durable) {
-    if (output.durable->truncate_from && member.disk.is_pending(*output.durable->truncate_from)) {
-      coverage_.reached(Situation::kTruncatedWhileBeingWritten);
-    }
-    write(member, std::move(*output.durable));
-  }
-  checker_.knows_committed(member.id, member.core->term(), member.core->commit());
-  for (const raft::Fact& fact : output.facts) note(member, fact);
-  for (const raft::Message& message : output.send) leave(message);
-  std::move(output.held.begin(), output.held.end(), std::back_inserter(member.held));
-  for (const raft::ProposalAnswer& answer : output.proposals) note(answer);
-  for (const raft::ReadAnswer& answer : output.reads) note(member, answer);
-  for (const raft::Load& load : output.loads) {
-    schedule_.add(now_ + exponential(disk_dice_, swarm_.sync_mean),
-                  Schedule::LoadDone{member.id, member.incarnation, load});
-  }
-  schedule_wake(member);
-  if (!output.committed.empty()) apply(member, output.committed);
-}
-
-void World::apply(Member& member, const std::vector<raft::Entry>& entries) {
+void Member::apply(std::span<const raft::Entry> entries) {
+  checker_.knows_committed(id_, node_->term(), node_->core().commit());
   for (const raft::Entry& entry : entries) {
-    if (entry.id.index != member.applied.next()) {
-      throw Violation(
-          fmt::format("member {} is to apply {} after {}", member.id, entry.id, member.applied));
+    if (entry.id.index != state_.applied().index.next()) {
+      violated("member {} is to apply {} after {}", id_, entry.id, state_.applied());
     }
-    checker_.applies(member.id, entry);
-    member.applied = entry.id.index;
-  }
-  step(member, raft::Applied{member.applied});
-}
-
-void World::write(Member& member, raft::Durable batch) {
-  if (tracing_) tell("[{}]   {}", member.id, raft::describe(batch));
-  checker_.logged(member.id, batch);
-  Duration delay = exponential(disk_dice_, swarm_.sync_mean);
-  if (!healed_ && swarm_.slow_syncs > 0 && disk_dice_.chance(swarm_.slow_syncs, 1000)) {
-    delay += milliseconds(disk_dice_.below(3000));
-  }
-  if (now_ >= member.sync_ends) member.sync_ends = member.next_sync_ends;
-  Instant begin = member.sync_ends;
-  if (now_ >= member.sync_ends) {
-    begin = now_;
-    member.sync_ends = member.next_sync_ends = now_ + delay;
-  } else if (member.next_sync_ends == member.sync_ends) {
-    member.next_sync_ends = member.sync_ends + delay;
-  }
-  if (swarm_.crash_in_write > 0 && disk_dice_.chance(swarm_.crash_in_write, 10'000)) {
-    schedule_.add(begin + delay / 2, Schedule::Crash{member.id, member.incarnation});
-  }
-  schedule_.add(member.next_sync_ends,
-                Schedule::DiskDone{member.id, member.incarnation, batch.ticket});
-  member.disk.submit(std::move(batch));
-}
-
-void World::release_held(Member& member, raft::Ticket ticket) {
-  std::vector<raft::HeldMessage> waiting;
-  for (raft::HeldMessage& held : std::exchange(member.held, {})) {
-    if (held.ticket <= ticket) {
-      leave(held.message);
-    } else {
-      waiting.push_back(std::move(held));
-    }
-  }
-  member.held = std::move(waiting);
-}
-
-void World::leave(const raft::Message& message) {
-  checker_.leaves(message);
-  ++messages_;
-  if (const auto* append = std::get_if<raft::AppendRequest>(&message.body)) {
-    if (append->entries.empty()) coverage_.reached(Situation::kProbeWhileReplicating);
-  } else if (const auto* reply = std::get_if<raft::AppendReply>(&message.body)) {
-    if (!reply->accepted) coverage_.reached(Situation::kAppendRejected);
-  } else if (const auto* vote = std::get_if<raft::VoteReply>(&message.body)) {
-    if (vote->pre_vote && !vote->granted) coverage_.reached(Situation::kPreVoteRefused);
-  }
-  const std::vector<Network::Arrival> arrivals = network_.send(now_, message);
-  for (const Network::Arrival& arrival : arrivals) {
-    schedule_.add(arrival.at, Schedule::Deliver{message, at(message.to).incarnation, arrival.kind});
-  }
-  if (arrivals.empty() && swarm_.reports_loss) {
-    schedule_.add(
-        now_ + network_.delay(),
-        Schedule::Hint{message.from, at(message.from).incarnation, message.to, /*closed=*/false});
+    const State::Applied applied = state_.apply(entry);
+    checker_.applied(id_, entry, state_);
+    observer_.on_applied(*this, entry.id, applied.answer);
   }
 }
 
-void World::note(Member& member, const raft::Fact& fact) {
-  if (tracing_) tell("[{}]   {}", member.id, raft::describe(fact));
+void Member::on_fact(const raft::Fact& fact) {
+  if (stage_.trace.has_words()) stage_.tell("[{}]   {}", id_, raft::describe(fact));
   if (const auto* leader = std::get_if<raft::BecameLeader>(&fact)) {
-    checker_.leads(member.id, leader->term);
-    coverage_.reached(Situation::kLeaderElected);
-    if (!newest_leader_term_.is_zero()) coverage_.reached(Situation::kLeaderReplaced);
-    newest_leader_term_ = std::max(newest_leader_term_, leader->term);
-    if (leader_crashed_at_ && now_ - *leader_crashed_at_ < swarm_.core.election_timeout_min / 2) {
-      coverage_.reached(Situation::kFastFailover);
-    }
-    leader_crashed_at_.reset();
-  } else if (const auto* candidate = std::get_if<raft::BecameCandidate>(&fact)) {
-    if (candidate->term > newest_leader_term_ + 1) {
-      coverage_.reached(Situation::kElectionUndecided);
-    }
+    checker_.leads(id_, leader->term);
+    observer_.on_leads(*this, leader->term);
+    if (before_.configuration.is_joint()) stage_.reached(Situation::kJointElection);
   } else if (const auto* down = std::get_if<raft::SteppedDown>(&fact)) {
-    if (down->quorum_lost) {
-      coverage_.reached(Situation::kQuorumLost);
-    } else {
-      coverage_.reached(member.core->term() == down->term ? Situation::kDiskTooSlowToLead
-                                                          : Situation::kOldLeaderTold);
-    }
+    const bool told = node_->term() != down->term;
+    stage_.reached(down->quorum_lost ? Situation::kQuorumLost
+                   : told            ? Situation::kOldLeaderTold
+                                     : Situation::kDiskTooSlowToLead);
   } else if (std::holds_alternative<raft::Truncated>(fact)) {
-    coverage_.reached(Situation::kLogTruncated);
+    stage_.reached(Situation::kLogTruncated);
   } else if (std::holds_alternative<raft::PeerNeedsSnapshot>(fact)) {
-    throw Violation(fmt::format("member {}: {} although nothing was cut that it needs", member.id,
-                                raft::describe(fact)));
-  } else if (const auto* refused = std::get_if<raft::MessageRefused>(&fact)) {
-    // A batch that was torn takes entries along that were acknowledged in a term that is over, and
-    // its leader may not know yet.
-    throw Violation(fmt::format("member {} {}", member.id, raft::describe(*refused)));
+    violated("member {}: {} although nothing was cut that it needs", id_, raft::describe(fact));
+  } else if (std::holds_alternative<raft::MessageRefused>(fact)) {
+    violated("member {} {}", id_, raft::describe(fact));
   }
 }
 
-void World::note(Member& member, const raft::ReadAnswer& answer) {
-  const auto read = member.reads.find(answer.id);
-  if (read == member.reads.end()) {
-    throw Violation(fmt::format("member {} answers a read twice: {}", member.id, answer.id));
-  }
-  if (const Index* index = std::get_if<Index>(&answer.answer)) {
-    tell("[{}]   read {} as of {}", member.id, answer.id, *index);
-    checker_.read_answered(read->second.floor, *index);
-    ++reads_answered_;
-    coverage_.reached(read->second.on_follower ? Situation::kReadOnFollower
-                                               : Situation::kReadOnLeader);
-    if (read->second.term < member.core->term()) {
-      coverage_.reached(Situation::kReadAfterLeaderChange);
-    }
-  } else {
-    coverage_.reached(Situation::kReadRefused);
-  }
-  member.reads.erase(read);
+Result<raft::LogId> Member::propose(Bytes command) {
+  auto place = node_->propose(std::move(command));
+  look(1);
+  request_turn();
+  return place;
 }
 
-void World::note(const raft::ProposalAnswer& answer) {
-  const raft::Refusal* refusal = std::get_if<raft::Refusal>(&answer.answer);
-  if (refusal != nullptr && *refusal == raft::Refusal::kOverloaded) {
-    coverage_.reached(Situation::kOverloaded);
-  }
+void Member::read_gate(std::function<void(Status)> done) {
+  node_->read_gate(std::move(done));
+  ++stage_.events;
+  request_turn();
+}
+
+// -------------------------------------------------------------------------------------------------
+// Clocks
+
+void Member::steady_clock() {
+  clock_offset_ = local().time_since_epoch() - stage_.now.time_since_epoch();
+  clock_rate_ = 1000;
+  wake_at_.reset();
+  if (node_ && !paused_) schedule_wake();
+}
+
+Instant Member::local() const {
+  return Instant(clock_offset_ + stage_.now.time_since_epoch() * clock_rate_ / 1000);
+}
+
+Instant Member::global(Instant local) const {
+  const Duration since = local.time_since_epoch() - clock_offset_;
+  // Rounded up, so that the clock shows at least that time then.
+  const Instant at((since * 1000 + Duration(clock_rate_ - 1)) / clock_rate_);
+  return std::max(stage_.now, at);
+}
+
+std::uint64_t Member::wall_clock() const {
+  const Duration wall = local().time_since_epoch() + wall_offset_ + seconds(1'000'000);
+  return static_cast<std::uint64_t>(wall.count());
 }
 
 }  // namespace coord::sim

@@ -1,157 +1,253 @@
-// What goes wrong, and what clients do meanwhile.
+#include "tests/sim/nemesis.h"
+
 #include <algorithm>
 
-#include "tests/sim/world.h"
+#include "tests/sim/damage.h"
+#include "tests/sim/dice.h"
 
 namespace coord::sim {
 
-void World::again(Schedule::Nemesis::What what, Duration mean) {
+using What = Trouble::What;
+
+Nemesis::Nemesis(Stage& stage, Network& network, Checker& checker,
+                 std::vector<std::unique_ptr<Member>>& members)
+    : stage_(stage), network_(network), checker_(checker), members_(members) {}
+
+void Nemesis::start() {
+  const Swarm& swarm = stage_.swarm;
+  again(What::kCrash, swarm.crash_every);
+  again(What::kPause, swarm.pause_every);
+  again(What::kPartition, swarm.partition_every);
+  again(What::kClog, swarm.clog_every);
+  if (swarm.ordered) again(What::kReset, swarm.reset_every);
+  again(What::kBreak, swarm.break_every);
+  again(What::kFullDisk, swarm.full_disk_every);
+  again(What::kDamage, swarm.damage_every);
+  again(What::kWallJump, swarm.wall_jump_every);
+}
+
+void Nemesis::again(What what, Duration mean) {
   if (mean == Duration(0)) return;
-  schedule_.add(now_ + exponential(nemesis_dice_, mean) + microseconds(1), Schedule::Nemesis{what});
+  stage_.after(exponential(stage_.nemesis_dice, mean) + microseconds(1), Trouble{what});
 }
 
-World::Member& World::anyone(Prng& prng) {
-  return members_[prng.below(members_.size())];
-}
-
-World::Member* World::leader_or_anyone(Prng& prng) {
-  // There may be several who think so, and each of them has its clients.
-  std::vector<Member*> leaders;
-  for (Member& member : members_) {
-    if (member.core && member.core->role() == raft::RoleName::kLeader) leaders.push_back(&member);
+void Nemesis::handle(const Trouble& trouble) {
+  if (stage_.healed) return;
+  if (trouble.what == What::kHeal) {
+    stage_.tell("the partition heals");
+    network_.heal_partition();
+    return again(What::kPartition, stage_.swarm.partition_every);
   }
-  if (!leaders.empty()) return leaders[prng.below(leaders.size())];
-  Member& chosen = anyone(prng);
-  return chosen.core ? &chosen : nullptr;
+  if (trouble.what == What::kSpace) {
+    Member& member = *members_[trouble.member - 1u];
+    member.files().set_capacity(UINT64_MAX);
+    member.disk_full = false;
+    return;
+  }
+  // Dice of its own, so that a move that is left out, or finds nobody, leaves the others as they
+  // are.
+  Prng dice = stage_.nemesis_dice.split();
+  const bool kept = stage_.plan.troubles.has(++stage_.troubles);
+  if (kept) stage_.tell("trouble {}", stage_.troubles);
+  const Swarm& swarm = stage_.swarm;
+  switch (trouble.what) {
+    case What::kCrash:
+      again(trouble.what, swarm.crash_every);
+      if (kept) crash_someone(dice);
+      break;
+    case What::kPause:
+      again(trouble.what, swarm.pause_every);
+      if (kept) pause_someone(dice);
+      break;
+    case What::kPartition:
+      stage_.after(up_to(stage_.nemesis_dice, swarm.partition_max), Trouble{What::kHeal});
+      if (kept) begin_partition(dice);
+      break;
+    case What::kClog:
+      again(trouble.what, swarm.clog_every);
+      if (kept) clog_someone(dice);
+      break;
+    case What::kReset:
+      again(trouble.what, swarm.reset_every);
+      if (kept) reset_someone(dice);
+      break;
+    case What::kBreak:
+      again(trouble.what, swarm.break_every);
+      if (kept) break_connections(dice);
+      break;
+    case What::kFullDisk:
+      again(trouble.what, swarm.full_disk_every);
+      if (kept) fill_disk(dice);
+      break;
+    case What::kDamage:
+      again(trouble.what, swarm.damage_every);
+      if (kept) damage_someone(dice);
+      break;
+    case What::kWallJump:
+      again(trouble.what, swarm.wall_jump_every);
+      if (kept) jump_wall_clock(dice);
+      break;
+    case What::kHeal:
+    case What::kSpace:
+      break;
+  }
 }
 
-void World::start(Member& member) {
-  raft::CoreOptions options = swarm_.core;
-  options.self = member.id;
-  ++member.incarnation;
-  // The same in every life, on purpose: the driver ought to draw a new one, the core must not
-  // depend on it.
-  options.seed = swarm_.core.seed + member.id.value();
-  if (!member.flushed.index.is_zero()) coverage_.reached(Situation::kRestartedFromFlush);
-  member.core.emplace(options, member.disk.restore(member.flushed, swarm_.configuration),
-                      local(member));
-  member.applied = member.flushed.index;
-  member.before = member.core->status();
-  member.held.clear();
-  member.inbox.clear();
-  member.reads.clear();
-  member.wake_at.reset();
-  member.turn_scheduled = member.paused = false;
-  member.events_since_output = 0;
-  member.sync_ends = member.next_sync_ends = now_;
-  checker_.started(member.id);
-  tell("{} starts with {} entries, {} applied", member.id, member.disk.last().index,
-       member.applied);
-  schedule_.add(now_ + exponential(disk_dice_, swarm_.flush_every),
-                Schedule::Flush{member.id, member.incarnation});
-  schedule_wake(member);
+void Nemesis::handle(const Crash& action) {
+  Member& member = *members_[action.member - 1u];
+  if (!member.is(action.life) || stage_.healed) return;
+  Prng dice = stage_.nemesis_dice.split();
+  if (!stage_.plan.troubles.has(++stage_.troubles)) return;
+  stage_.tell("trouble {}", stage_.troubles);
+  crash(member, dice);
 }
 
-void World::crash_someone() {
+Member& Nemesis::leader_or_anyone(Prng& dice) {
+  Member* chosen = &anyone(dice);
+  for (const auto& member : members_) {
+    if (member->running() && member->role() == raft::RoleName::kLeader && dice.chance(3, 4)) {
+      chosen = member.get();
+    }
+  }
+  return *chosen;
+}
+
+// -------------------------------------------------------------------------------------------------
+// Processes
+
+void Nemesis::crash_someone(Prng dice) {
   // A crash in the middle of a write is the one worth most.
-  Member* victim = &anyone(nemesis_dice_);
-  if (nemesis_dice_.chance(1, 2)) {
-    for (Member& member : members_) {
-      if (member.core && member.disk.pending() && nemesis_dice_.chance(1, 2)) victim = &member;
+  Member* victim = &anyone(dice);
+  if (dice.chance(1, 2)) {
+    for (const auto& member : members_) {
+      if (checker_.writes(member->id()) && dice.chance(1, 2)) victim = member.get();
     }
   }
-  if (nemesis_dice_.chance(1, 3)) {
-    if (Member* leader = leader_or_anyone(nemesis_dice_)) victim = leader;
-  }
-  if (victim->core) crash(*victim);
-  // A power cut takes all.
-  if (nemesis_dice_.chance(1, 20)) {
-    for (Member& member : members_) {
-      if (member.core) crash(member);
-    }
-  }
-}
-
-void World::crash(Member& member) {
-  tell("{} crashes", member.id);
-  if (member.core->role() == raft::RoleName::kLeader) leader_crashed_at_ = now_;
-  member.core.reset();
-  ++member.incarnation;
-  const Disk::CrashReport report = member.disk.crash(nemesis_dice_);
-  if (report.lost) coverage_.reached(Situation::kCrashWithWritesPending);
-  if (report.torn) coverage_.reached(Situation::kTornBatch);
-  const auto down = static_cast<std::uint64_t>(swarm_.down_max.count());
-  schedule_.add(now_ + Duration(static_cast<Duration::rep>(nemesis_dice_.below(down))),
-                Schedule::Restart{member.id});
-  if (!swarm_.closes_connections) return;
-  for (const Member& other : members_) {
-    if (other.id == member.id || !network_.connected(member.id, other.id)) continue;
-    schedule_.add(now_ + exponential(nemesis_dice_, milliseconds(2)),
-                  Schedule::Hint{other.id, other.incarnation, member.id, /*closed=*/true});
+  if (dice.chance(1, 3)) victim = &leader_or_anyone(dice);
+  crash(*victim, dice);
+  if (!dice.chance(1, 20)) return;
+  stage_.tell("everybody loses power");
+  for (const auto& member : members_) {
+    if (member->down()) continue;
+    member->crash(Member::End::kPowerCut);
+    ended(*member);
   }
 }
 
-void World::pause_someone() {
-  Member& member = anyone(nemesis_dice_);
-  if (!member.core || member.paused) return;
-  tell("{} pauses", member.id);
-  member.paused = true;
-  const auto longest = static_cast<std::uint64_t>(swarm_.pause_max.count());
-  schedule_.add(now_ + Duration(static_cast<Duration::rep>(nemesis_dice_.below(longest))),
-                Schedule::Resume{member.id, member.incarnation});
+void Nemesis::crash(Member& member, Prng& dice) {
+  if (member.down()) return;
+  if (member.running() && member.role() == raft::RoleName::kLeader) {
+    leader_crashed_at_ = stage_.now;
+  }
+  member.crash(dice.chance(1, 2) ? Member::End::kPowerCut : Member::End::kKilled);
+  ended(member);
 }
 
-void World::begin_partition() {
-  tell("a partition begins");
+void Nemesis::ended(Member& member) {
+  Prng& dice = stage_.nemesis_dice;
+  stage_.after(up_to(dice, stage_.swarm.down_max), Restart{member.number()});
+  if (!stage_.swarm.closes_connections) return;
+  for (const auto& other : members_) {
+    if (other.get() == &member || !network_.connected(member.number(), other->number())) continue;
+    stage_.schedule.add(
+        network_.behind(member.number(), other->number()) + exponential(dice, milliseconds(2)),
+        PeerHint{PeerHint::What::kClosed, other->number(), member.number(), other->life()});
+  }
+}
+
+void Nemesis::leads(Term term) {
+  stage_.reached(Situation::kLeaderElected);
+  if (!newest_leader_term_.is_zero()) {
+    stage_.reached(Situation::kLeaderReplaced);
+    if (term > newest_leader_term_ + 1) stage_.reached(Situation::kElectionUndecided);
+  }
+  newest_leader_term_ = std::max(newest_leader_term_, term);
+  if (leader_crashed_at_ &&
+      stage_.now - *leader_crashed_at_ < stage_.swarm.core.election_timeout_min / 2) {
+    stage_.reached(Situation::kFastFailover);
+  }
+  leader_crashed_at_.reset();
+}
+
+void Nemesis::pause_someone(Prng dice) {
+  Member& member = leader_or_anyone(dice);
+  if (!member.running() || member.paused()) return;
+  member.pause();
+  stage_.after(up_to(dice, stage_.swarm.pause_max), Resume{member.number(), member.life()});
+}
+
+void Nemesis::jump_wall_clock(Prng dice) {
+  anyone(dice).jump_wall_clock(seconds(dice.below(10'000)) - seconds(5000));
+}
+
+// -------------------------------------------------------------------------------------------------
+// The network
+
+void Nemesis::begin_partition(Prng dice) {
+  stage_.tell("a partition begins");
+  stage_.reached(Situation::kPartition);
   // Cutting off a leader that has clients is what makes logs diverge.
-  const Member* favourite = leader_or_anyone(nemesis_dice_);
-  network_.partition(members_.size(), favourite == nullptr ? MemberId(1) : favourite->id);
-  const auto longest = static_cast<std::uint64_t>(swarm_.partition_max.count());
-  schedule_.add(now_ + Duration(static_cast<Duration::rep>(nemesis_dice_.below(longest))),
-                Schedule::Nemesis{Schedule::Nemesis::What::kHeal});
+  const std::uint64_t favourite = leader_or_anyone(dice).number();
+  network_.partition(dice, members_.size(), favourite);
 }
 
-void World::break_connections() {
-  const Member* peer = leader_or_anyone(nemesis_dice_);
-  if (peer == nullptr) return;
-  tell("connections with {} break", peer->id);
-  for (const Member& member : members_) {
-    if (member.id == peer->id || nemesis_dice_.chance(1, 6)) continue;
-    schedule_.add(now_ + exponential(nemesis_dice_, microseconds(300)),
-                  Schedule::Hint{member.id, member.incarnation, peer->id, /*closed=*/true});
+void Nemesis::clog_someone(Prng dice) {
+  const Member& member = leader_or_anyone(dice);
+  std::optional<std::uint64_t> to;
+  if (dice.chance(1, 2)) to = anyone(dice).number();
+  const Duration time = up_to(dice, stage_.swarm.clog_max);
+  stage_.tell("what {} sends {} is clogged for {} ms", member.id(),
+              to ? "to " + std::to_string(*to) : "to anybody", time / milliseconds(1));
+  stage_.reached(Situation::kClog);
+  network_.clog(member.number(), to, stage_.now + time);
+}
+
+void Nemesis::reset_someone(Prng dice) {
+  const Member& member = leader_or_anyone(dice);
+  const Member& peer = anyone(dice);
+  if (&member == &peer) return;
+  stage_.tell("the connection from {} to {} is reset", member.id(), peer.id());
+  stage_.reached(Situation::kReset);
+  network_.reset(dice, member.number(), peer.number());
+  for (const auto what : {PeerHint::What::kUnreachable, PeerHint::What::kClosed}) {
+    const Member& told = what == PeerHint::What::kUnreachable ? member : peer;
+    const Member& about = what == PeerHint::What::kUnreachable ? peer : member;
+    stage_.after(exponential(dice, milliseconds(1)),
+                 PeerHint{what, told.number(), about.number(), told.life()});
   }
 }
 
-void World::end_partition() {
-  tell("the partition heals");
-  network_.heal();
-  again(Schedule::Nemesis::What::kPartition, swarm_.partition_every);
-}
-
-void World::propose_somewhere() {
-  Member* member =
-      client_dice_.chance(1, 20) ? &anyone(client_dice_) : leader_or_anyone(client_dice_);
-  if (member == nullptr || !member->core) return;
-  const std::uint64_t count = client_dice_.between(1, swarm_.proposals_at_once);
-  for (std::uint64_t i = 0; i < count && member->core; ++i) {
-    const std::uint64_t number = ++next_proposal_;
-    const std::size_t size = 8 + client_dice_.below(swarm_.command_bytes_max);
-    step(*member, raft::Propose{raft::ProposalId(number),
-                                Bytes::make(size, [&](std::span<std::byte> target) {
-                                  std::memset(target.data(), 0, target.size());
-                                  std::memcpy(target.data(), &number, sizeof(number));
-                                })});
+void Nemesis::break_connections(Prng dice) {
+  const Member& peer = leader_or_anyone(dice);
+  stage_.tell("connections with {} are closed", peer.id());
+  for (const auto& member : members_) {
+    if (member.get() == &peer || dice.chance(1, 6)) continue;
+    stage_.after(
+        exponential(dice, microseconds(300)),
+        PeerHint{PeerHint::What::kClosed, member->number(), peer.number(), member->life()});
   }
 }
 
-void World::read_somewhere() {
-  Member& member = anyone(client_dice_);
-  if (!member.core || member.paused) return;
-  const raft::ReadId id(++next_read_);
-  member.reads[id] = {.floor = checker_.committed(),
-                      .term = member.core->term(),
-                      .on_follower = member.core->role() != raft::RoleName::kLeader};
-  step(member, raft::Read{id});
+// -------------------------------------------------------------------------------------------------
+// Disks
+
+void Nemesis::fill_disk(Prng dice) {
+  Member& member = anyone(dice);
+  stage_.tell("the disk of {} is full", member.id());
+  stage_.reached(Situation::kDiskFull);
+  member.files().set_capacity(member.files().bytes_in_use());
+  member.disk_full = true;
+  stage_.after(up_to(dice, seconds(5)), Trouble{What::kSpace, member.number()});
+}
+
+void Nemesis::damage_someone(Prng dice) {
+  Member& member = anyone(dice);
+  if (!member.may_be_damaged || member.halted()) return;
+  if (const auto what = damage(member.files(), dice)) {
+    stage_.tell("the disk of {} is damaged: {}", member.id(), *what);
+    stage_.reached(Situation::kDamageDone);
+    member.damaged = true;
+  }
 }
 
 }  // namespace coord::sim

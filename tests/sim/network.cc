@@ -4,96 +4,152 @@
 
 namespace coord::sim {
 
-std::vector<Network::Arrival> Network::send(Instant now, const raft::Message& message) {
-  const auto from = message.from.value();
-  const auto to = message.to.value();
-  std::vector<Arrival> arrivals;
-  if (swarm_.replay > 0 && prng_.chance(swarm_.replay, 1000)) {
-    arrivals.push_back(
-        {now + seconds(1) + Duration(static_cast<Duration::rep>(prng_.below(10'000'000'000))),
-         Arrival::Kind::kReplay});
+Network::Copies Network::send(const raft::Message& message) {
+  Link& link = links_[message.from.value()][message.to.value()];
+  const Swarm& swarm = stage_.swarm;
+  Prng& dice = stage_.network_dice;
+  Copies copies{.copies = {}, .epoch = link.epoch};
+  if (swarm.replay > 0 && dice.chance(swarm.replay, 1000)) {
+    copies.add({stage_.now + seconds(1) + up_to(dice, seconds(30)), Arrival::kReplay});
   }
-  const Block& block = blocked_[from][to];
-  if (block.any && (!block.kind || *block.kind == message.body.index())) return arrivals;
-  if (swarm_.loss > 0 && prng_.chance(swarm_.loss, 1000)) return arrivals;
-  Instant at = now + delay();
-  if (swarm_.ordered) at = last_arrival_[from][to] = std::max(at, last_arrival_[from][to]);
-  arrivals.push_back({at, Arrival::Kind::kOriginal});
-  if (swarm_.duplicate > 0 && prng_.chance(swarm_.duplicate, 1000)) {
-    arrivals.push_back({at + delay(), Arrival::Kind::kDuplicate});
+  copies.lost = (link.blocked && (!link.kind || *link.kind == message.body.index())) ||
+                (swarm.loss > 0 && dice.chance(swarm.loss, 1000)) ||
+                (swarm.link_capacity > 0 && link.under_way >= swarm.link_capacity);
+  if (copies.lost) return copies;
+  Instant at = std::max(stage_.now, link.clogged_until) + delay();
+  if (swarm.ordered) at = link.last_arrival = std::max(at, link.last_arrival);
+  copies.add({at, Arrival::kOriginal});
+  ++link.under_way;
+  if (swarm.duplicate > 0 && dice.chance(swarm.duplicate, 1000)) {
+    copies.add({at + delay(), Arrival::kDuplicate});
   }
-  return arrivals;
+  return copies;
 }
 
-Duration Network::delay() {
-  return exponential(prng_, swarm_.delay_mean);
+bool Network::arrives(const Deliver& delivery) {
+  Link& link = links_[delivery.from][delivery.to];
+  if (delivery.arrival != Arrival::kOriginal) return !stage_.healed;
+  --link.under_way;
+  if (delivery.epoch == link.epoch) return true;
+  return delivery.epoch + 1 == link.epoch && stage_.now < link.previous_ends_at;
+}
+
+Instant Network::behind(std::uint64_t from, std::uint64_t to) const {
+  return stage_.swarm.ordered ? std::max(stage_.now, links_[from][to].last_arrival) : stage_.now;
+}
+
+template <class Change>
+void Network::for_links(std::uint64_t members, Change change) {
+  for (std::uint64_t from = 1; from <= members; ++from) {
+    for (std::uint64_t to = 1; to <= members; ++to) change(from, to, links_[from][to]);
+  }
+}
+
+void Network::heal_partition() {
+  for_links(kMembersMax - 1, [](auto, auto, Link& link) {
+    link.blocked = false;
+    link.kind.reset();
+  });
 }
 
 void Network::become_perfect() {
-  heal();
-  swarm_.loss = swarm_.duplicate = swarm_.replay = 0;
-  swarm_.delay_mean = std::min<Duration>(swarm_.delay_mean, milliseconds(1));
+  heal_partition();
+  for_links(kMembersMax - 1,
+            [&](auto, auto, Link& link) { link.clogged_until = link.last_arrival = stage_.now; });
+  stage_.swarm.loss = stage_.swarm.duplicate = stage_.swarm.replay = 0;
+  stage_.swarm.link_capacity = 0;
+  stage_.swarm.delay_mean = std::min<Duration>(stage_.swarm.delay_mean, milliseconds(1));
 }
 
-void Network::partition(std::uint64_t members, MemberId favourite) {
-  heal();
+void Network::partition(Prng& dice, std::uint64_t members, std::uint64_t favourite) {
+  heal_partition();
   if (members < 2) return;
-  switch (prng_.below(6)) {
+  switch (dice.below(8)) {
     case 0:
-      isolate(members, prng_.between(1, members));
-      break;
-    case 5:
-      isolate(members, favourite.value());
-      break;
+      return isolate(members, dice.between(1, members), dice.chance(1, 3));
     case 1:
-      split(members, /*one_way=*/false);
-      break;
     case 2:
-      split(members, /*one_way=*/true);
-      break;
-    case 3: {
+      return isolate(members, favourite, dice.chance(1, 3));
+    case 3:
+      return split(dice, members);
+    case 4:
+      return bridge(dice, members);
+    case 5:
+      return ring(members);
+    case 6: {
       // One link in one direction, all messages or one kind of them.
-      Block& block = blocked_[prng_.between(1, members)][prng_.between(1, members)];
-      block.any = true;
-      if (prng_.chance(1, 2)) block.kind = prng_.below(std::variant_size_v<raft::MessageBody>);
-      break;
+      Link& link = links_[dice.between(1, members)][dice.between(1, members)];
+      link.blocked = true;
+      if (dice.chance(1, 2)) link.kind = dice.below(std::variant_size_v<raft::MessageBody>);
+      return;
     }
-    case 4: {
+    case 7: {
       // One kind of message reaches nobody.
-      const std::size_t kind = prng_.below(std::variant_size_v<raft::MessageBody>);
-      for (auto& row : blocked_) row.fill({.any = true, .kind = kind});
-      break;
+      const std::size_t kind = dice.below(std::variant_size_v<raft::MessageBody>);
+      for_links(members, [&](auto, auto, Link& link) {
+        link.blocked = true;
+        link.kind = kind;
+      });
+      return;
     }
   }
 }
 
-void Network::isolate(std::uint64_t members, std::uint64_t lonely) {
-  for (std::uint64_t other = 1; other <= members; ++other) {
-    blocked_[lonely][other].any = blocked_[other][lonely].any = true;
+// One way: it is heard and does not hear.
+void Network::isolate(std::uint64_t members, std::uint64_t lonely, bool one_way) {
+  for_links(members, [&](std::uint64_t from, std::uint64_t to, Link& link) {
+    if (to == lonely || (from == lonely && !one_way)) link.blocked = true;
+  });
+}
+
+void Network::split(Prng& dice, std::uint64_t members) {
+  std::array<bool, kMembersMax> side{};
+  for (std::uint64_t member = 1; member <= members; ++member) side[member] = dice.chance(1, 2);
+  const bool one_way = dice.chance(1, 3);
+  for_links(members, [&](std::uint64_t from, std::uint64_t to, Link& link) {
+    if (side[from] != side[to] && (!one_way || side[from])) link.blocked = true;
+  });
+}
+
+// Two sides that do not hear each other, and a member between them that hears both.
+void Network::bridge(Prng& dice, std::uint64_t members) {
+  const std::uint64_t middle = dice.between(1, members);
+  std::array<bool, kMembersMax> side{};
+  for (std::uint64_t member = 1; member <= members; ++member) side[member] = dice.chance(1, 2);
+  for_links(members, [&](std::uint64_t from, std::uint64_t to, Link& link) {
+    if (from != middle && to != middle && side[from] != side[to]) link.blocked = true;
+  });
+}
+
+// Everybody hears two neighbours.
+void Network::ring(std::uint64_t members) {
+  for_links(members, [&](std::uint64_t from, std::uint64_t to, Link& link) {
+    const std::uint64_t distance = (from + members - to) % members;
+    if (distance > 1 && distance < members - 1) link.blocked = true;
+  });
+}
+
+void Network::separate(const std::array<bool, kMembersMax>& group) {
+  for_links(kMembersMax - 1, [&](std::uint64_t from, std::uint64_t to, Link& link) {
+    link.blocked = group[from] != group[to];
+    link.kind.reset();
+  });
+}
+
+void Network::clog(std::uint64_t from, std::optional<std::uint64_t> to, Instant until) {
+  for (std::uint64_t other = 1; other < kMembersMax; ++other) {
+    if (to && *to != other) continue;
+    Link& link = links_[from][other];
+    link.clogged_until = std::max(link.clogged_until, until);
   }
 }
 
-void Network::split(std::uint64_t members, bool one_way) {
-  // With three sides one of them, the bridge, hears both others.
-  std::array<std::uint64_t, kMembersMax> side{};
-  for (std::uint64_t member = 1; member <= members; ++member) side[member] = prng_.below(3);
-  for (std::uint64_t from = 1; from <= members; ++from) {
-    for (std::uint64_t to = 1; to <= members; ++to) {
-      const bool across = one_way ? side[from] == 0 && side[to] == 2
-                                  : side[from] + side[to] == 2 && side[from] != side[to];
-      if (across) blocked_[from][to].any = true;
-    }
-  }
-}
-
-Duration exponential(Prng& prng, Duration mean) {
-  // Integer arithmetic only, so that every machine and build draws the same: the sum of the bits of
-  // a geometric distribution, 16 steps a mean.
-  const auto step = std::max<Duration::rep>(1, mean.count() / 16);
-  Duration::rep steps = 0;
-  while (steps < 16 * 12 && !prng.chance(1, 17)) ++steps;
-  return Duration(steps * step +
-                  static_cast<Duration::rep>(prng.below(static_cast<std::uint64_t>(step) + 1)));
+void Network::reset(Prng& dice, std::uint64_t from, std::uint64_t to) {
+  Link& link = links_[from][to];
+  ++link.epoch;
+  link.previous_ends_at =
+      stage_.now + up_to(dice, std::max(link.last_arrival - stage_.now, Duration(0)));
+  link.last_arrival = stage_.now;
 }
 
 }  // namespace coord::sim

@@ -2,21 +2,39 @@
 
 #include "tests/sim/world.h"
 
+#include <cstdio>
+
 namespace coord::sim {
 
-RunResult run(const RunOptions& options) {
-  World world(options.seed, options.tracing);
+namespace {
+const Trace* current_trace = nullptr;
+}
+
+void print_current_trace() {
+  if (current_trace == nullptr) return;
+  for (const std::string& line : current_trace->lines()) {
+    std::fprintf(stderr, "%s\n", line.c_str());
+  }
+}
+
+RunResult run(const Plan& plan, std::size_t trace_lines) {
   RunResult result;
+  World world(plan, trace_lines);
+  current_trace = &world.stage().trace;
   try {
-    world.run(options.with_faults);
+    world.run();
   } catch (const Violation& violation) {
     result.violation = violation.what();
   }
-  result.trace_hash = world.trace_hash();
-  result.events = world.events();
-  result.coverage = world.coverage();
-  result.swarm = world.swarm();
-  result.trace = world.trace();
+  const Stage& stage = world.stage();
+  current_trace = nullptr;
+  result.trace_hash = stage.trace.hash();
+  result.events = stage.events;
+  result.coverage = stage.coverage;
+  result.troubles = stage.troubles;
+  result.operations = stage.operations;
+  result.ended_at = stage.now.time_since_epoch();
+  result.trace.assign(stage.trace.lines().begin(), stage.trace.lines().end());
   return result;
 }
 

@@ -1,4 +1,4 @@
-// One simulated run from one seed.
+// One simulated run from one plan.
 #pragma once
 
 #include <cstdint>
@@ -7,25 +7,27 @@
 #include <vector>
 
 #include "tests/sim/coverage.h"
-#include "tests/sim/swarm.h"
+#include "tests/sim/plan.h"
 
 namespace coord::sim {
 
-struct RunOptions {
-  std::uint64_t seed = 1;
-  Duration with_faults = seconds(10);
-  bool tracing = false;
-};
-
 struct RunResult {
   std::uint64_t trace_hash = 0;
-  std::uint64_t events = 0;
+  std::uint64_t events = 0;  // stepped into cores
   Coverage coverage;
-  Swarm swarm;
+  // What came up to be left out by a plan.
+  std::uint32_t troubles = 0;
+  std::uint32_t operations = 0;
+  Duration ended_at{0};
   std::optional<std::string> violation;
-  std::vector<std::string> trace;
+  std::vector<std::string> trace;  // the newest lines
 };
 
-RunResult run(const RunOptions& options);
+// Keeps that many lines in words.
+RunResult run(const Plan& plan, std::size_t trace_lines = 0);
+
+// To standard error, the newest trace lines of the run that is going on: for who has to end in the
+// middle of it.
+void print_current_trace();
 
 }  // namespace coord::sim

@@ -7,64 +7,91 @@
 #include <variant>
 #include <vector>
 
-#include "raft/core/core.h"
-#include "tests/sim/network.h"
+#include "raft/base/types.h"
 
 namespace coord::sim {
 
+// Counts a member's lives: an action that is meant for one of them is void in the next.
+using Life = std::uint32_t;
+
+// How a message came to be where it is.
+enum class Arrival : std::uint8_t { kOriginal, kDuplicate, kReplay };
+
+struct Deliver {
+  std::uint32_t parcel;  // in the Wire
+  Life life;             // of the receiver when it was sent
+  std::uint16_t epoch;   // of the connection that it was sent over
+  std::uint8_t from;
+  std::uint8_t to;
+  Arrival arrival;
+};
+struct DiskDone {
+  std::uint8_t member;
+  Life life;
+};
+struct Opened {  // the log has been read; the member can begin
+  std::uint8_t member;
+  Life life;
+};
+struct Wake {
+  std::uint8_t member;
+  Life life;
+};
+struct Turn {
+  std::uint8_t member;
+  Life life;
+};
+struct PeerHint {
+  enum class What : std::uint8_t { kClosed, kUnreachable } what;
+  std::uint8_t member;
+  std::uint8_t peer;
+  Life life;
+};
+struct Flush {
+  enum class Stage : std::uint8_t { kBegin, kDone } stage;
+  std::uint8_t member;
+  Life life;
+};
+struct Crash {
+  std::uint8_t member;
+  Life life;
+};
+struct Restart {
+  std::uint8_t member;
+};
+struct Resume {
+  std::uint8_t member;
+  Life life;
+};
+// The nemesis's next move of one kind (nemesis.h).
+struct Trouble {
+  enum class What : std::uint8_t {
+    kCrash,
+    kPause,
+    kPartition,
+    kHeal,
+    kClog,
+    kReset,
+    kBreak,
+    kFullDisk,
+    kSpace,
+    kDamage,
+    kWallJump,
+  } what;
+  std::uint8_t member = 0;
+};
+struct ClientStep {
+  enum class What : std::uint8_t { kBegin, kRequest, kReply, kTimeout, kWatch, kLoad, kProbe } what;
+  std::uint8_t member;
+  Life life;
+  std::uint32_t number;  // of the client, the attempt, or the watcher
+};
+
+using Action = std::variant<Deliver, DiskDone, Opened, Wake, Turn, PeerHint, Flush, Crash, Restart,
+                            Resume, Trouble, ClientStep>;
+
 class Schedule {
  public:
-  // `incarnation`: of the member that the action is about; with another one it is void.
-  struct Deliver {
-    raft::Message message;
-    std::uint64_t incarnation;  // of the receiver when it was sent
-    Network::Arrival::Kind kind;
-  };
-  struct DiskDone {
-    MemberId member;
-    std::uint64_t incarnation;
-    raft::Ticket ticket;
-  };
-  struct Wake {
-    MemberId member;
-    std::uint64_t incarnation;
-  };
-  struct Turn {
-    MemberId member;
-    std::uint64_t incarnation;
-  };
-  struct LoadDone {
-    MemberId member;
-    std::uint64_t incarnation;
-    raft::Load load;
-  };
-  struct Hint {  // about a peer's connection
-    MemberId member;
-    std::uint64_t incarnation;
-    MemberId peer;
-    bool closed;  // else: unreachable
-  };
-  struct Flush {
-    MemberId member;
-    std::uint64_t incarnation;
-  };
-  struct Nemesis {
-    enum class What { kCrash, kPause, kPartition, kHeal, kBreak, kPropose, kRead } what;
-  };
-  struct Crash {
-    MemberId member;
-    std::uint64_t incarnation;
-  };
-  struct Restart {
-    MemberId member;
-  };
-  struct Resume {
-    MemberId member;
-    std::uint64_t incarnation;
-  };
-  using Action = std::variant<Deliver, DiskDone, Wake, Turn, LoadDone, Hint, Flush, Nemesis, Crash,
-                              Restart, Resume>;
-
   void add(Instant at, Action action);
   bool empty() const { return heap_.empty(); }
   Instant next_at() const { return heap_.front().at; }
@@ -74,15 +101,13 @@ class Schedule {
   struct Slot {
     Instant at;
     std::uint64_t number;
-    std::size_t action;
+    Action action;
   };
   static bool later(const Slot& a, const Slot& b) {
-    return std::pair(a.at, a.number) > std::pair(b.at, b.number);
+    return a.at != b.at ? a.at > b.at : a.number > b.number;
   }
 
   std::vector<Slot> heap_;
-  std::vector<Action> actions_;
-  std::vector<std::size_t> free_;
   std::uint64_t next_number_ = 0;
 };
 

@@ -1,7 +1,10 @@
 #include "tests/sim/swarm.h"
 
+#include <algorithm>
+
 #include "raft/base/prng.h"
 #include "raft/core/describe.h"
+#include "tests/sim/dice.h"
 
 namespace coord::sim {
 
@@ -9,27 +12,28 @@ namespace {
 
 raft::Configuration draw_configuration(Prng& prng) {
   // Three and five are what people run; the others are where the arithmetic has its corners.
-  constexpr std::uint64_t kMembers[] = {1, 2, 3, 3, 3, 3, 4, 5, 5, 5};
-  const std::uint64_t members = kMembers[prng.below(std::size(kMembers))];
-  const bool joint = members > 1 && prng.chance(1, 6);
-  const bool learner = members > 1 && prng.chance(1, 6);
+  constexpr std::uint64_t kVoters[] = {1, 2, 3, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7};
+  const std::uint64_t voters = kVoters[prng.below(std::size(kVoters))];
+  const bool joint = voters > 1 && prng.chance(1, 6);
+  const std::uint64_t learners = prng.chance(1, 4) ? prng.between(1, 2) : 0;
   raft::Configuration configuration;
-  for (std::uint64_t i = 1; i <= members; ++i) {
-    const MemberId id(i);
+  for (std::uint64_t i = 1; i <= voters; ++i) {
     const std::uint64_t half = joint && i > 1 ? prng.below(3) : 2;
-    if (learner && i == members) {
-      configuration.learners.push_back(id);
-      continue;
-    }
-    if (half != 0) configuration.voters.push_back(id);
-    if (joint && half != 1) configuration.outgoing.push_back(id);
+    if (half != 0) configuration.voters.push_back(MemberId(i));
+    if (joint && half != 1) configuration.outgoing.push_back(MemberId(i));
+  }
+  for (std::uint64_t i = voters + 1; i <= voters + learners; ++i) {
+    configuration.learners.push_back(MemberId(i));
   }
   return configuration;
 }
 
-Duration between(Prng& prng, Duration low, Duration high) {
-  return Duration(static_cast<Duration::rep>(prng.between(
-      static_cast<std::uint64_t>(low.count()), static_cast<std::uint64_t>(high.count()))));
+raft::LogId draw_base(Prng& prng) {
+  // Near edges where arithmetic that is too narrow shows; the last is the core's own.
+  constexpr std::uint64_t kEdges[] = {1ull << 31, 1ull << 32, 1ull << 53, (1ull << 62) - 100'000};
+  if (!prng.chance(1, 6)) return {};
+  const auto near_edge = [&] { return kEdges[prng.below(std::size(kEdges))] - prng.below(1000); };
+  return {.term = Term(near_edge()), .index = Index(near_edge())};
 }
 
 void draw_network(Prng& prng, Swarm& swarm) {
@@ -39,9 +43,15 @@ void draw_network(Prng& prng, Swarm& swarm) {
   if (prng.chance(1, 4)) swarm.duplicate = prng.between(1, 500);
   if (prng.chance(1, 5)) swarm.replay = prng.between(1, 30);
   swarm.reports_loss = prng.chance(1, 2);
-  if (prng.chance(1, 3)) swarm.break_every = between(prng, milliseconds(100), seconds(2));
+  if (prng.chance(1, 6)) swarm.link_capacity = prng.between(2, 20);
+  if (prng.chance(1, 3)) swarm.break_every = between(prng, milliseconds(300), seconds(5));
+  if (prng.chance(1, 3)) swarm.reset_every = between(prng, milliseconds(100), seconds(3));
+  if (prng.chance(1, 5)) {
+    swarm.clog_every = between(prng, milliseconds(200), seconds(5));
+    swarm.clog_max = between(prng, milliseconds(50), seconds(5));
+  }
   if (prng.chance(1, 2)) {
-    swarm.partition_every = between(prng, milliseconds(50), seconds(3));
+    swarm.partition_every = between(prng, milliseconds(100), seconds(6));
     swarm.partition_max = between(prng, milliseconds(100), seconds(4));
   }
 }
@@ -49,28 +59,34 @@ void draw_network(Prng& prng, Swarm& swarm) {
 void draw_disk(Prng& prng, Swarm& swarm) {
   swarm.sync_mean = between(prng, microseconds(20), milliseconds(prng.chance(1, 4) ? 40 : 2));
   if (prng.chance(1, 8)) swarm.slow_syncs = prng.between(1, 10);
-  swarm.flush_every = between(prng, milliseconds(20), seconds(3));
+  if (prng.chance(1, 8)) swarm.failed_syncs = prng.between(1, 100);
+  swarm.flush_every = between(prng, milliseconds(50), seconds(3));
+  swarm.log_entries_kept = prng.chance(1, 2) ? 0 : prng.below(500);
+  swarm.segment_bytes = (3 + prng.below(6)) * 4 * limits::kKiB;
+  if (prng.chance(1, 8)) swarm.full_disk_every = between(prng, milliseconds(500), seconds(10));
+  if (prng.chance(1, 6)) swarm.damage_every = between(prng, milliseconds(500), seconds(10));
 }
 
 void draw_processes(Prng& prng, Swarm& swarm) {
   if (prng.chance(1, 2)) {
-    swarm.crash_every = between(prng, milliseconds(50), seconds(2));
+    swarm.crash_every = between(prng, milliseconds(100), seconds(5));
     if (prng.chance(1, 2)) swarm.crash_in_write = prng.between(1, 100);
     swarm.down_max = between(prng, milliseconds(10), seconds(3));
   }
   swarm.closes_connections = prng.chance(3, 4);
   if (prng.chance(1, 5)) {
-    swarm.pause_every = between(prng, milliseconds(500), seconds(4));
+    swarm.pause_every = between(prng, milliseconds(500), seconds(5));
     swarm.pause_max = between(prng, milliseconds(10), seconds(3));
   }
-  if (prng.chance(1, 4)) swarm.clock_drift = prng.between(1, 200);
+  if (prng.chance(1, 4)) swarm.clock_drift = prng.between(1, 500);
+  if (prng.chance(1, 4)) swarm.wall_jump_every = between(prng, milliseconds(500), seconds(10));
   if (prng.chance(1, 2)) swarm.turn_max = between(prng, microseconds(1), milliseconds(2));
 }
 
 void draw_core(Prng& prng, Swarm& swarm) {
   if (prng.chance(1, 2)) {
     // Timeouts that the network is hardly good enough for: elections are what there is to see.
-    swarm.core.heartbeat_interval = between(prng, milliseconds(10), milliseconds(50));
+    swarm.core.heartbeat_interval = between(prng, milliseconds(20), milliseconds(50));
     swarm.core.election_timeout_min = swarm.core.heartbeat_interval * prng.between(3, 12);
     swarm.core.election_timeout_max =
         swarm.core.election_timeout_min + between(prng, milliseconds(10), milliseconds(500));
@@ -86,10 +102,16 @@ void draw_core(Prng& prng, Swarm& swarm) {
 }
 
 void draw_clients(Prng& prng, Swarm& swarm) {
-  swarm.propose_every = between(prng, milliseconds(1), milliseconds(30));
-  swarm.proposals_at_once = prng.chance(1, 3) ? prng.between(1, 30) : 1;
-  swarm.command_bytes_max = prng.between(8, 300);
-  swarm.read_every = between(prng, milliseconds(1), milliseconds(30));
+  swarm.clients = prng.between(1, 6);
+  swarm.think_mean = between(prng, milliseconds(5), milliseconds(150));
+  swarm.patience = between(prng, milliseconds(50), seconds(2));
+  swarm.tries_max = prng.between(1, 8);
+  swarm.keys = prng.between(1, 3);
+  swarm.watchers = prng.below(3);
+  swarm.load_every = between(prng, milliseconds(5), milliseconds(150));
+  swarm.load_at_once = prng.chance(1, 3) ? prng.between(1, 30) : 1;
+  swarm.load_bytes_max = prng.between(8, 300);
+  swarm.probe_every = between(prng, milliseconds(5), milliseconds(150));
 }
 
 }  // namespace
@@ -98,6 +120,7 @@ Swarm draw_swarm(std::uint64_t seed) {
   Prng prng(seed);
   Swarm swarm;
   swarm.configuration = draw_configuration(prng);
+  swarm.base = draw_base(prng);
   // One generator for each concern, so that a change to one does not shift the dice of the others.
   Prng network = prng.split();
   Prng disk = prng.split();
@@ -112,29 +135,149 @@ Swarm draw_swarm(std::uint64_t seed) {
   return swarm;
 }
 
+std::string_view to_string(Fault fault) {
+  switch (fault) {
+    case Fault::kLoss:
+      return "loss";
+    case Fault::kDuplicates:
+      return "duplicates";
+    case Fault::kReplays:
+      return "replays";
+    case Fault::kPartitions:
+      return "partitions";
+    case Fault::kClogs:
+      return "clogs";
+    case Fault::kResets:
+      return "resets";
+    case Fault::kSlowDisks:
+      return "slow-disks";
+    case Fault::kFailedSyncs:
+      return "failed-syncs";
+    case Fault::kFullDisks:
+      return "full-disks";
+    case Fault::kDamage:
+      return "damage";
+    case Fault::kCrashes:
+      return "crashes";
+    case Fault::kPauses:
+      return "pauses";
+    case Fault::kDrift:
+      return "drift";
+    case Fault::kLateTurns:
+      return "late-turns";
+    case Fault::kCount:
+      break;
+  }
+  return "?";
+}
+
+void remove(Swarm& swarm, Fault fault) {
+  constexpr Duration kNever{0};
+  switch (fault) {
+    case Fault::kLoss:
+      swarm.loss = swarm.link_capacity = 0;
+      break;
+    case Fault::kDuplicates:
+      swarm.duplicate = 0;
+      break;
+    case Fault::kReplays:
+      swarm.replay = 0;
+      break;
+    case Fault::kPartitions:
+      swarm.partition_every = kNever;
+      break;
+    case Fault::kClogs:
+      swarm.clog_every = kNever;
+      break;
+    case Fault::kResets:
+      swarm.reset_every = swarm.break_every = kNever;
+      break;
+    case Fault::kSlowDisks:
+      swarm.slow_syncs = 0;
+      break;
+    case Fault::kFailedSyncs:
+      swarm.failed_syncs = 0;
+      break;
+    case Fault::kFullDisks:
+      swarm.full_disk_every = kNever;
+      break;
+    case Fault::kDamage:
+      swarm.damage_every = kNever;
+      break;
+    case Fault::kCrashes:
+      swarm.crash_every = kNever;
+      swarm.crash_in_write = 0;
+      break;
+    case Fault::kPauses:
+      swarm.pause_every = kNever;
+      break;
+    case Fault::kDrift:
+      swarm.clock_drift = 0;
+      swarm.wall_jump_every = kNever;
+      break;
+    case Fault::kLateTurns:
+      swarm.turn_max = kNever;
+      break;
+    case Fault::kCount:
+      break;
+  }
+}
+
+bool meets(const Swarm& swarm, Fault fault) {
+  Swarm without = swarm;
+  remove(without, fault);
+  return describe(without) != describe(swarm);
+}
+
+void shrink_cluster(Swarm& swarm, std::uint64_t members) {
+  for (auto* list : {&swarm.configuration.voters, &swarm.configuration.outgoing,
+                     &swarm.configuration.learners}) {
+    std::erase_if(*list, [&](MemberId id) { return id.value() > members; });
+  }
+  if (swarm.configuration.voters.empty()) swarm.configuration.voters.push_back(MemberId(1));
+}
+
 std::string describe(const Swarm& swarm) {
   const auto ms = [](Duration duration) {
     return std::chrono::duration<double, std::milli>(duration).count();
   };
-  return fmt::format(
-      "{}; heartbeat {:.0f} ms, election {:.0f} to {:.0f} ms; delay {:.2f} ms{}, loss {}, "
-      "duplicates "
-      "{}, replays {}, partitions every {:.0f} ms, breaks every {:.0f} ms; sync {:.2f} ms, slow "
-      "{}, "
-      "flush {:.0f} ms; crash every {:.0f} ms{}, in writes {}, pause every {:.0f} ms, drift {}, "
-      "turn "
-      "{:.3f} ms; append {} bytes, window {}, cache {} bytes; propose {} every {:.0f} ms, read "
-      "every "
-      "{:.0f} ms",
-      raft::describe(swarm.configuration), ms(swarm.core.heartbeat_interval),
-      ms(swarm.core.election_timeout_min), ms(swarm.core.election_timeout_max),
-      ms(swarm.delay_mean), swarm.ordered ? " ordered" : "", swarm.loss, swarm.duplicate,
-      swarm.replay, ms(swarm.partition_every), ms(swarm.break_every), ms(swarm.sync_mean),
-      swarm.slow_syncs, ms(swarm.flush_every), ms(swarm.crash_every),
-      swarm.closes_connections ? "" : " silently", swarm.crash_in_write, ms(swarm.pause_every),
-      swarm.clock_drift, ms(swarm.turn_max), swarm.core.append_bytes_max,
-      swarm.core.inflight_appends_max, swarm.core.cached_log_bytes_max, swarm.proposals_at_once,
-      ms(swarm.propose_every), ms(swarm.read_every));
+  const auto every = [&](std::string_view what, Duration duration) {
+    return duration == Duration(0) ? "" : fmt::format(", {} every {:.0f} ms", what, ms(duration));
+  };
+  const auto rate = [](std::string_view what, std::uint64_t value) {
+    return value == 0 ? "" : fmt::format(", {} {}", what, value);
+  };
+  std::string text = fmt::format(
+      "{}; log behind {}; heartbeat {:.0f} ms, election {:.0f} to {:.0f} ms",
+      raft::describe(swarm.configuration), swarm.base, ms(swarm.core.heartbeat_interval),
+      ms(swarm.core.election_timeout_min), ms(swarm.core.election_timeout_max));
+  text += fmt::format("\n  network: delay {:.2f} ms{}", ms(swarm.delay_mean),
+                      swarm.ordered ? " in order" : "");
+  text += rate("loss", swarm.loss) + rate("duplicates", swarm.duplicate) +
+          rate("replays", swarm.replay) + rate("capacity", swarm.link_capacity) +
+          every("partitions", swarm.partition_every) + every("clogs", swarm.clog_every) +
+          every("resets", swarm.reset_every) + every("closings", swarm.break_every) +
+          (swarm.reports_loss ? ", reports losses" : "");
+  text += fmt::format("\n  disk: sync {:.2f} ms, flush {:.0f} ms, segments of {} KiB, {} kept",
+                      ms(swarm.sync_mean), ms(swarm.flush_every), swarm.segment_bytes / 1024,
+                      swarm.log_entries_kept);
+  text += rate("slow", swarm.slow_syncs) + rate("failing", swarm.failed_syncs) +
+          every("full", swarm.full_disk_every) + every("damage", swarm.damage_every);
+  text += "\n  processes: ";
+  text += swarm.closes_connections ? "seen to end" : "end silently";
+  text += every("crash", swarm.crash_every) + rate("crash in writes", swarm.crash_in_write) +
+          every("pause", swarm.pause_every) + rate("drift", swarm.clock_drift) +
+          every("wall clock jumps", swarm.wall_jump_every);
+  if (swarm.turn_max > Duration(0)) text += fmt::format(", turns {:.3f} ms", ms(swarm.turn_max));
+  text += fmt::format("\n  core: append {} bytes, window {}, cache {}, uncommitted {}",
+                      swarm.core.append_bytes_max, swarm.core.inflight_appends_max,
+                      swarm.core.cached_log_bytes_max, swarm.core.uncommitted_bytes_max);
+  text += fmt::format(
+      "\n  clients: {} think {:.0f} ms, patience {:.0f} ms, {} tries; {} keys; {} watchers; "
+      "{} commands every {:.0f} ms; a read every {:.0f} ms",
+      swarm.clients, ms(swarm.think_mean), ms(swarm.patience), swarm.tries_max, swarm.keys,
+      swarm.watchers, swarm.load_at_once, ms(swarm.load_every), ms(swarm.probe_every));
+  return text;
 }
 
 }  // namespace coord::sim

@@ -4,30 +4,62 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "raft/core/core.h"
 
 namespace coord::sim {
 
+// Kinds of faults that a run can be told to do without, to find out which of them matter.
+enum class Fault : std::uint8_t {
+  kLoss,
+  kDuplicates,
+  kReplays,
+  kPartitions,
+  kClogs,
+  kResets,
+  kSlowDisks,
+  kFailedSyncs,
+  kFullDisks,
+  kDamage,
+  kCrashes,
+  kPauses,
+  kDrift,
+  kLateTurns,
+  kCount,
+};
+std::string_view to_string(Fault fault);
+
 struct Swarm {
   raft::Configuration configuration;
   raft::CoreOptions core;
+  // Every log begins behind this entry, as if it had been cut there: numbers of any size.
+  raft::LogId base{};
 
   // Network. Rates are in 1/1000.
   Duration delay_mean = milliseconds(1);
   bool ordered = true;  // messages between two members keep their order, as over one connection
   std::uint64_t loss = 0;
   std::uint64_t duplicate = 0;
-  std::uint64_t replay = 0;     // of messages long gone by, also across restarts
-  bool reports_loss = false;    // the sender gets PeerUnreachable
-  Duration partition_every{0};  // zero: never
+  std::uint64_t replay = 0;         // of messages long gone by, also across restarts
+  bool reports_loss = false;        // the sender gets PeerUnreachable
+  std::uint64_t link_capacity = 0;  // messages under way on a link; zero: any number
+  Duration partition_every{0};      // zero: never
   Duration partition_max = seconds(3);
-  Duration break_every{0};  // a leader's connections break while it lives; zero: never
+  Duration clog_every{0};
+  Duration clog_max = seconds(5);
+  Duration reset_every{0};  // a connection breaks and loses the tail of what was under way
+  Duration break_every{0};  // a leader's connections are closed while it lives
 
   // Disks.
   Duration sync_mean = microseconds(300);
   std::uint64_t slow_syncs = 0;       // in 1/1000: takes as long as an election timeout and longer
+  std::uint64_t failed_syncs = 0;     // in 1/100,000
   Duration flush_every = seconds(1);  // of the state machine; the log is cut behind it
+  std::uint64_t log_entries_kept = 0;
+  std::size_t segment_bytes = 16 * limits::kKiB;
+  Duration full_disk_every{0};
+  Duration damage_every{0};
 
   // Processes.
   Duration crash_every{0};           // zero: never
@@ -37,16 +69,28 @@ struct Swarm {
   Duration pause_every{0};
   Duration pause_max = seconds(2);
   std::uint64_t clock_drift = 0;  // in 1/1000, either way
+  Duration wall_jump_every{0};    // of the wall clock, which consensus must not care for
   Duration turn_max{0};           // outputs are taken this much later than events are stepped
 
   // Clients.
-  Duration propose_every = milliseconds(5);
-  std::uint64_t proposals_at_once = 1;
-  std::size_t command_bytes_max = 64;
-  Duration read_every = milliseconds(5);
+  std::uint64_t clients = 4;
+  Duration think_mean = milliseconds(20);  // between a client's operations
+  Duration patience = milliseconds(500);   // before a client tries elsewhere
+  std::uint64_t tries_max = 4;             // of one operation
+  std::uint64_t keys = 2;
+  std::uint64_t watchers = 1;
+  Duration load_every = milliseconds(20);  // bursts of commands nobody waits for
+  std::uint64_t load_at_once = 1;
+  std::size_t load_bytes_max = 64;
+  Duration probe_every = milliseconds(20);  // reads on any member, as often as not a follower
 };
 
 Swarm draw_swarm(std::uint64_t seed);
+// Takes that kind of fault out.
+void remove(Swarm& swarm, Fault fault);
+bool meets(const Swarm& swarm, Fault fault);
+// As small a cluster as that: the first members only.
+void shrink_cluster(Swarm& swarm, std::uint64_t members);
 std::string describe(const Swarm& swarm);
 
 }  // namespace coord::sim

@@ -1,217 +1,129 @@
 #include "tests/sim/world.h"
 
-#include "raft/core/describe.h"
+#include "tests/sim/damage.h"
 
 namespace coord::sim {
 
-namespace {
-constexpr ClusterId kCluster{77};
-}
-
-World::World(std::uint64_t seed, bool tracing)
-    : swarm_(draw_swarm(seed)),
-      disk_dice_(Prng(seed ^ 0xd15c).split()),
-      nemesis_dice_(Prng(seed ^ 0x4e4e).split()),
-      client_dice_(Prng(seed ^ 0xc11e).split()),
-      network_(swarm_, Prng(seed ^ 0x4e37).split()),
-      checker_(swarm_.configuration),
-      tracing_(tracing) {
-  swarm_.core.cluster = kCluster;
-  members_.resize(swarm_.configuration.members().size());
-  for (std::size_t i = 0; i < members_.size(); ++i) {
-    Member& member = members_[i];
-    member.id = MemberId(i + 1);
-    member.clock_offset = seconds(nemesis_dice_.below(1000));
-    const auto drift = static_cast<std::int64_t>(swarm_.clock_drift);
-    member.clock_rate +=
-        static_cast<std::int64_t>(nemesis_dice_.below(2 * swarm_.clock_drift + 1)) - drift;
-    checker_.add_member(member.id, member.disk);
+World::World(const Plan& plan, std::size_t trace_lines)
+    : stage_(plan, trace_lines),
+      network_(stage_),
+      checker_(stage_.swarm),
+      clients_(stage_, checker_, members_),
+      nemesis_(stage_, network_, checker_, members_) {
+  const std::size_t count = stage_.swarm.configuration.members().size();
+  for (std::size_t i = 1; i <= count; ++i) {
+    members_.push_back(std::make_unique<Member>(stage_, checker_, *this, MemberId(i)));
   }
-  tell("{}", describe(swarm_));
-  for (Member& member : members_) start(member);
+  for (const MemberId id : draw_atlas(stage_.nemesis_dice, stage_.swarm.configuration)) {
+    at(id.value()).may_be_damaged = true;
+  }
+  stage_.tell("{}", describe(stage_.swarm));
+  if (!stage_.swarm.base.index.is_zero()) stage_.reached(Situation::kNumbersAtTheEdge);
 }
 
-void World::run(Duration with_faults) {
-  start_nemesis();
-  while (!schedule_.empty() && schedule_.next_at() < Instant(with_faults)) process_one();
-  heal();
-  expect_progress();
-  expect_quiet();
-}
+World::~World() = default;
 
-void World::start_nemesis() {
-  using What = Schedule::Nemesis::What;
-  again(What::kCrash, swarm_.crash_every);
-  again(What::kPause, swarm_.pause_every);
-  again(What::kPartition, swarm_.partition_every);
-  again(What::kBreak, swarm_.break_every);
-  again(What::kPropose, swarm_.propose_every);
-  again(What::kRead, swarm_.read_every);
+void World::run() {
+  for (const auto& member : members_) member->start();
+  clients_.start();
+  nemesis_.start();
+  while (!stage_.schedule.empty() && stage_.schedule.next_at() < Instant(stage_.plan.with_faults)) {
+    process_one();
+  }
+  stop_faults();
+  const std::vector<MemberId> core = draw_core();
+  if (core.size() < members_.size()) {
+    freeze_others(core);
+    wake(core);
+    expect_progress(core);
+    expect_quiet(members_.size());
+    stage_.reached(Situation::kCoreHealedAlone);
+  }
+  network_.become_perfect();
+  std::vector<MemberId> all;
+  for (const auto& member : members_) {
+    if (!member->halted()) all.push_back(member->id());
+  }
+  wake(all);
+  expect_progress(all);
+  expect_quiet(members_.size());
+  clients_.judge_history();
 }
 
 void World::process_one() {
-  auto [at, action] = schedule_.pop();
-  now_ = at;
+  auto [at, action] = stage_.schedule.pop();
+  stage_.now = at;
   std::visit([this](auto& alternative) { handle(alternative); }, action);
 }
 
 void World::run_for(Duration duration) {
-  const Instant end = now_ + duration;
-  while (!schedule_.empty() && schedule_.next_at() < end) process_one();
-  now_ = end;
+  const Instant end = stage_.now + duration;
+  while (!stage_.schedule.empty() && stage_.schedule.next_at() < end) process_one();
+  stage_.now = end;
 }
 
-void World::handle(Schedule::Deliver& action) {
-  Member& member = at(action.message.to);
-  if (!member.core) return;
+void World::handle(const Deliver& action) {
+  Member& member = at(action.to);
+  bool arrives = network_.arrives(action) && member.running();
   // A connection ends with the process; only a faulty network brings up what was sent to a former
   // life.
-  if (action.incarnation != member.incarnation) {
-    if (swarm_.ordered && action.kind == Network::Arrival::Kind::kOriginal) return;
-    coverage_.reached(Situation::kOldIncarnationDelivered);
+  if (arrives && action.life != member.life()) {
+    arrives = !stage_.swarm.ordered || action.arrival != Arrival::kOriginal;
+    if (arrives) stage_.reached(Situation::kOldIncarnationDelivered);
   }
-  if (action.kind == Network::Arrival::Kind::kDuplicate) {
-    coverage_.reached(Situation::kDuplicateDelivered);
-  }
-  if (action.kind == Network::Arrival::Kind::kReplay) {
-    if (healed_) return;
-    coverage_.reached(Situation::kReplayDelivered);
-  }
-  step(member, raft::Receive{std::move(action.message)});
+  if (!arrives) return wire_.discard(action.parcel);
+  if (action.arrival == Arrival::kDuplicate) stage_.reached(Situation::kDuplicateDelivered);
+  if (action.arrival == Arrival::kReplay) stage_.reached(Situation::kReplayDelivered);
+  stage_.trace.mix(wire_.hash(action.parcel));
+  member.receive(wire_.open(action.parcel));
 }
 
-void World::handle(const Schedule::DiskDone& action) {
+void World::handle(const PeerHint& action) {
   Member& member = at(action.member);
-  if (!is_of(member, action.incarnation)) return;
-  member.disk.complete(action.ticket);
-  release_held(member, action.ticket);
-  step(member, raft::Persisted{action.ticket});
+  if (!member.running() || member.life() != action.life) return;
+  member.hint(action.what, MemberId(action.peer));
 }
 
-void World::handle(const Schedule::Wake& action) {
-  Member& member = at(action.member);
-  if (!is_of(member, action.incarnation) || member.wake_at != now_) return;
-  member.wake_at.reset();
-  if (local(member) >= member.core->deadline()) {
-    step(member, raft::Tick{});
-  } else {
-    schedule_wake(member);
-  }
+void World::handle(const Restart& action) {
+  if (!stage_.healed) at(action.member).start();
 }
 
-void World::handle(const Schedule::Turn& action) {
+void World::handle(const Resume& action) {
   Member& member = at(action.member);
-  if (!is_of(member, action.incarnation)) return;
-  member.turn_scheduled = false;
-  if (!member.paused) take_output(member);
+  if (member.is(action.life) && !stage_.healed) member.resume();
 }
 
-void World::handle(const Schedule::LoadDone& action) {
-  Member& member = at(action.member);
-  if (!is_of(member, action.incarnation)) return;
-  coverage_.reached(Situation::kLoadedFromDisk);
-  step(member, member.disk.read(action.load));
-}
-
-void World::handle(const Schedule::Hint& action) {
-  Member& member = at(action.member);
-  if (!is_of(member, action.incarnation)) return;
-  if (action.closed) {
-    if (!member.paused && member.core->leader() == action.peer) {
-      coverage_.reached(Situation::kConnectionCloseHint);
+void World::on_send(Member& member, std::vector<raft::Message> messages) {
+  for (const raft::Message& message : messages) {
+    const Network::Copies copies = network_.send(message);
+    if (copies.lost && stage_.swarm.reports_loss) {
+      stage_.after(network_.delay(),
+                   PeerHint{PeerHint::What::kUnreachable, member.number(),
+                            static_cast<std::uint8_t>(message.to.value()), member.life()});
     }
-    step(member, raft::PeerClosed{action.peer});
-  } else {
-    step(member, raft::PeerUnreachable{action.peer});
+    if (copies.count == 0) continue;
+    const Wire::Parcel parcel = wire_.pack(message);
+    wire_.expect(parcel, static_cast<std::uint32_t>(copies.count));
+    const auto to = static_cast<std::uint8_t>(message.to.value());
+    for (std::size_t i = 0; i < copies.count; ++i) {
+      const Network::Copy& copy = copies.copies[i];
+      stage_.schedule.add(
+          copy.at, Deliver{parcel, at(to).life(), copies.epoch, member.number(), to, copy.arrival});
+    }
   }
 }
 
-void World::handle(const Schedule::Flush& action) {
-  Member& member = at(action.member);
-  if (!is_of(member, action.incarnation)) return;
-  schedule_.add(now_ + exponential(disk_dice_, swarm_.flush_every), action);
-  if (member.paused) return;
-  member.flushed = member.disk.id_at(member.applied);
-  const Index cut = std::min(member.flushed.index, member.core->status().held_by_all);
-  if (cut < member.disk.first()) return;
-  member.disk.cut(cut);
-  coverage_.reached(Situation::kLogCut);
-  step(member, raft::LogCut{member.disk.id_at(cut)});
+void World::on_applied(Member& member, raft::LogId id, const Answer& answer) {
+  clients_.applied(member, id, answer);
 }
 
-void World::handle(const Schedule::Nemesis& action) {
-  if (healed_) return;
-  using What = Schedule::Nemesis::What;
-  switch (action.what) {
-    case What::kCrash:
-      again(action.what, swarm_.crash_every);
-      crash_someone();
-      break;
-    case What::kPause:
-      again(action.what, swarm_.pause_every);
-      pause_someone();
-      break;
-    case What::kPartition:
-      begin_partition();
-      break;
-    case What::kHeal:
-      end_partition();
-      break;
-    case What::kBreak:
-      again(action.what, swarm_.break_every);
-      break_connections();
-      break;
-    case What::kPropose:
-      again(action.what, swarm_.propose_every);
-      propose_somewhere();
-      break;
-    case What::kRead:
-      again(action.what, swarm_.read_every);
-      read_somewhere();
-      break;
-  }
+void World::on_leads(Member&, Term term) {
+  nemesis_.leads(term);
 }
 
-void World::handle(const Schedule::Restart& action) {
-  Member& member = at(action.member);
-  if (!member.core) start(member);
-}
-
-void World::handle(const Schedule::Crash& action) {
-  Member& member = at(action.member);
-  if (is_of(member, action.incarnation) && !healed_) crash(member);
-}
-
-void World::handle(const Schedule::Resume& action) {
-  Member& member = at(action.member);
-  if (!is_of(member, action.incarnation) || !member.paused) return;
-  tell("{} resumes", member.id);
-  member.paused = false;
-  for (raft::Event& event : std::exchange(member.inbox, {})) {
-    if (member.core) step(member, std::move(event));
-  }
-  if (member.core) step(member, raft::Tick{});
-}
-
-Instant World::local(const Member& member) const {
-  return Instant(member.clock_offset + now_.time_since_epoch() * member.clock_rate / 1000);
-}
-
-Instant World::global(const Member& member, Instant local) const {
-  const Duration since = local.time_since_epoch() - member.clock_offset;
-  // Rounded up, so that the clock shows at least that time then.
-  return std::max(now_,
-                  Instant((since * 1000 + Duration(member.clock_rate - 1)) / member.clock_rate));
-}
-
-void World::mix(std::uint64_t value) {
-  trace_hash_ = (trace_hash_ ^ value) * 0x9e3779b97f4a7c15u;
-  trace_hash_ ^= trace_hash_ >> 29;
-}
-
-void World::add_trace(std::string line) {
-  trace_.push_back(fmt::format(
-      "{:12.6f}  {}", std::chrono::duration<double>(now_.time_since_epoch()).count(), line));
+void World::on_stopped(Member& member) {
+  clients_.ended(member);
+  nemesis_.ended(member);
 }
 
 }  // namespace coord::sim

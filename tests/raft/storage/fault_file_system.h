@@ -2,14 +2,15 @@
 // not synced: for each file a durable image and a list of the writes since, for the directory a
 // durable listing and a list of the changes since. A power cut keeps, drops or tears each of them,
 // as its seed says. One thread.
+//
+// Operations take effect at once. In virtual time a caller puts begin() and finish() around those
+// that take a while together: what they sync is durable with finish(), and a crash before it cuts
+// them short anywhere.
 #pragma once
 
-#include <algorithm>
-#include <cstring>
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -27,44 +28,53 @@ class FaultFileSystem final : public FileSystem {
   // Operations that change something, or make it durable, so far.
   std::uint64_t operations() const { return operations_; }
   // That operation, counted from now (0: the next), returns an error. A sync that fails loses what
-  // it should have made durable, and the next one succeeds without it, as in a kernel.
+  // it should have made durable, and the next one succeeds without it, as in a kernel; until the
+  // power is cut the lost bytes can be read all the same.
   void fail_operation(std::uint64_t n) { fail_at_ = operations_ + n; }
   // The machine stops at that operation, which may or may not have an effect; everything fails from
   // then on, until power_cut() or kill() brings it up again.
   void stop_at_operation(std::uint64_t n) { stop_at_ = operations_ + n; }
   bool stopped() const { return stopped_; }
+  // The next sync fails.
+  void fail_next_sync() { fail_sync_ = true; }
+  // Files may not take more than that together.
+  void set_capacity(std::uint64_t bytes) { capacity_ = bytes; }
 
+  struct Loss {
+    bool cut_short = false;  // operations that were under way did not all happen
+    bool torn = false;       // a write arrived in part
+  };
   // Everything that was not synced is kept, dropped or torn. Open files are of no use any more.
-  void power_cut(std::uint64_t seed) {
-    Prng prng(seed);
-    // Some cuts lose nearly everything, some nearly nothing.
-    const std::uint64_t keep_percent = prng.below(5) * 25;
-    cut_names(prng, keep_percent);
-    std::set<Inode*> done;
-    for (auto& [path, inode] : durable_names_) {
-      if (done.insert(inode.get()).second) cut_inode(*inode, prng, keep_percent);
-    }
-    names_ = durable_names_;
-    restart();
-  }
+  Loss power_cut(std::uint64_t seed);
   // The process ended; what it had written stays, but is not durable yet.
-  void kill() { restart(); }
+  // The seed says where it cuts short what was under way.
+  Loss kill(std::uint64_t seed = 0);
+
+  // --- Virtual time -----------------------------------------------------------------------------
+
+  // A group of the log's records, or anything else. See newest_group().
+  enum class Work { kGroup, kOther };
+  void begin(Work work);
+  void finish();
+  bool under_way() const { return under_way_.has_value(); }
 
   // --- What a test looks at and damages ---------------------------------------------------------
 
-  std::vector<std::byte>& bytes(const Path& path) { return names_.at(path)->live; }
+  const std::vector<std::byte>& bytes(const Path& path) const { return names_.at(path)->live; }
   bool exists(const Path& path) const { return names_.contains(path); }
+  std::uint64_t bytes_in_use() const;
+  // Whether a byte of that range belongs to the group of records that was written last. What
+  // happens to it looks like a write that never returned, and no log can tell.
+  bool in_newest_group(const Path& path, std::uint64_t offset, std::uint64_t size) const;
   // Damage at rest, on the disk and in the cache.
-  void overwrite(const Path& path, std::uint64_t offset, std::span<const std::byte> bytes) {
-    Inode& inode = *names_.at(path);
-    std::copy(bytes.begin(), bytes.end(), inode.live.begin() + static_cast<long>(offset));
-    inode.durable = inode.live;
-    inode.unsynced.clear();
-  }
+  void overwrite(const Path& path, std::uint64_t offset, std::span<const std::byte> bytes);
   void flip(const Path& path, std::uint64_t offset) {
     const std::byte flipped = bytes(path).at(offset) ^ std::byte{0x40};
     overwrite(path, offset, {&flipped, 1});
   }
+  void shorten(const Path& path, std::uint64_t size);
+  // Reading there is an error.
+  void make_unreadable(const Path& path, std::uint64_t offset);
   void forget(const Path& path) {
     names_.erase(path);
     durable_names_.erase(path);
@@ -72,215 +82,95 @@ class FaultFileSystem final : public FileSystem {
   void copy(const Path& from, const Path& to) {
     names_[to] = durable_names_[to] = std::make_shared<Inode>(*names_.at(from));
   }
+  // Puts a file there, durably.
+  void put(const Path& path, std::span<const std::byte> bytes);
+  // A new, empty disk.
+  void wipe();
 
   // --- FileSystem -------------------------------------------------------------------------------
 
-  Result<std::unique_ptr<File>> open(const Path& path, Mode mode) override {
-    if (stopped_) return stopped_error();
-    if (mode == Mode::kCreateNew) {
-      if (names_.contains(path)) return make_error(ErrorCode::kIo, "{} exists", path.string());
-      if (Status allowed = change(); !allowed.ok()) return allowed.error();
-      names_[path] = std::make_shared<Inode>();
-      name_changes_.push_back({{}, path, names_[path]});
-    }
-    if (!names_.contains(path)) return make_error(ErrorCode::kIo, "no {}", path.string());
-    return std::unique_ptr<File>(std::make_unique<Handle>(*this, names_.at(path)));
-  }
-  Result<std::vector<std::string>> list(const Path& directory) override {
-    if (stopped_) return stopped_error();
-    std::vector<std::string> found;
-    for (const auto& [path, inode] : names_) {
-      if (path.parent_path() == directory) found.push_back(path.filename().string());
-    }
-    return found;
-  }
+  Result<std::unique_ptr<File>> open(const Path& path, Mode mode) override;
+  Result<std::vector<std::string>> list(const Path& directory) override;
   Status create_directories(const Path&) override {
     return stopped_ ? Status(stopped_error()) : Status();
   }
-  Status rename(const Path& from, const Path& to) override {
-    if (!names_.contains(from)) return make_error(ErrorCode::kIo, "no {}", from.string());
-    return change([&] {
-      names_[to] = names_.at(from);
-      names_.erase(from);
-      name_changes_.push_back({from, to, names_.at(to)});
-    });
-  }
-  Status remove(const Path& path) override {
-    if (!names_.contains(path)) return make_error(ErrorCode::kIo, "no {}", path.string());
-    return change([&] {
-      name_changes_.push_back({path, {}, names_.at(path)});
-      names_.erase(path);
-    });
-  }
-  Status sync_directory(const Path&) override {
-    if (Status allowed = change(); !allowed.ok()) {
-      if (!stopped_) name_changes_.clear();
-      return allowed;
-    }
-    durable_names_ = names_;
-    name_changes_.clear();
-    return {};
-  }
+  Status rename(const Path& from, const Path& to) override;
+  Status remove(const Path& path) override;
+  Status sync_directory(const Path&) override;
 
  private:
   // A write, or without bytes a change of the size.
   struct Change {
-    std::uint64_t offset;
-    std::vector<std::byte> bytes;
-    std::optional<std::uint64_t> size;
+    std::uint64_t offset = 0;
+    std::vector<std::byte> bytes = {};
+    std::optional<std::uint64_t> size = {};
+    bool lost = false;  // by a sync that failed: in the cache only
   };
   struct Inode {
     std::vector<std::byte> live;
     std::vector<std::byte> durable;
     std::vector<Change> unsynced;
+    std::uint64_t first_unsynced = 0;  // the number of the first of them
+    std::vector<std::uint64_t> unreadable;
   };
+  using InodePtr = std::shared_ptr<Inode>;
   struct NameChange {
     Path from;
     Path to;
-    std::shared_ptr<Inode> inode;
+    InodePtr inode;
+    bool lost = false;
   };
-
-  class Handle final : public File {
-   public:
-    Handle(FaultFileSystem& system, std::shared_ptr<Inode> inode)
-        : system_(system), inode_(std::move(inode)), life_(system.life_) {}
-
-    Status write_at(std::uint64_t offset, std::span<const std::byte> bytes) override {
-      return change({offset, {bytes.begin(), bytes.end()}, {}});
-    }
-    Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> buffer) override {
-      if (dead()) return stopped_error();
-      const auto& live = inode_->live;
-      const std::size_t start = std::min<std::size_t>(offset, live.size());
-      const std::size_t count = std::min(buffer.size(), live.size() - start);
-      if (count > 0) std::memcpy(buffer.data(), live.data() + start, count);
-      return count;
-    }
-    Status sync() override {
-      if (dead()) return stopped_error();
-      if (Status allowed = system_.change(); !allowed.ok()) {
-        if (!system_.stopped_) inode_->unsynced.clear();
-        return allowed;
-      }
-      // Only what is still on the list: what a failed sync has lost stays lost.
-      for (const Change& change : inode_->unsynced) apply(inode_->durable, change);
-      inode_->unsynced.clear();
-      return {};
-    }
-    Status allocate(std::uint64_t size) override {
-      return change({0, {}, std::max<std::uint64_t>(size, inode_->live.size())});
-    }
-    Status truncate(std::uint64_t size) override { return change({0, {}, size}); }
-    Result<std::uint64_t> size() override {
-      if (dead()) return stopped_error();
-      return static_cast<std::uint64_t>(inode_->live.size());
-    }
-
-   private:
-    bool dead() const { return system_.stopped_ || life_ != system_.life_; }
-    Status change(Change change) {
-      if (dead()) return stopped_error();
-      return system_.change([&] {
-        apply(inode_->live, change);
-        inode_->unsynced.push_back(std::move(change));
-      });
-    }
-
-    FaultFileSystem& system_;
-    std::shared_ptr<Inode> inode_;
-    const std::uint64_t life_;
+  // One operation of those under way. A sync reaches to the changes before number `through`.
+  struct Step {
+    enum class Kind { kChange, kNameChange, kSync, kSyncDirectory } kind;
+    InodePtr inode;
+    std::uint64_t through = 0;
+    bool fails = false;
   };
+  struct Range {
+    InodePtr inode;
+    std::uint64_t begin;
+    std::uint64_t end;
+  };
+  class Handle;
 
-  static Error stopped_error() { return make_error(ErrorCode::kIo, "the machine has stopped"); }
-
-  static void apply(std::vector<std::byte>& image, const Change& change) {
-    if (change.size) {
-      image.resize(*change.size);
-      return;
-    }
-    if (image.size() < change.offset + change.bytes.size()) {
-      image.resize(change.offset + change.bytes.size());
-    }
-    std::copy(change.bytes.begin(), change.bytes.end(),
-              image.begin() + static_cast<long>(change.offset));
-  }
+  static Error stopped_error();
+  static void apply(std::vector<std::byte>& image, const Change& change);
+  static bool tear(std::vector<std::byte>& image, const Change& change, Prng& prng);
 
   // Whether an operation may go on. A stop lets its effect happen, into the unsynced list.
-  Status change() {
-    return change([] {});
-  }
   template <class Effect>
-  Status change(Effect effect) {
-    if (stopped_) return stopped_error();
-    const std::uint64_t operation = operations_++;
-    if (operation == fail_at_) return make_error(ErrorCode::kIo, "injected");
-    if (operation == stop_at_) {
-      effect();
-      stopped_ = true;
-      return stopped_error();
-    }
-    effect();
-    return {};
-  }
+  Status operate(Effect effect);
+  Status change_inode(const InodePtr& inode, Change change);
+  void change_name(NameChange change);
+  Status sync_inode(const InodePtr& inode);
+  bool takes_too_much(const Inode& inode, std::uint64_t size) const;
 
-  void restart() {
-    stopped_ = false;
-    fail_at_.reset();
-    stop_at_.reset();
-    ++life_;
-  }
+  void settle(const Step& step);
+  void settle_inode(Inode& inode, std::uint64_t through, bool fails);
+  void settle_names(std::uint64_t through, bool fails);
+  // Of what is under way a part has happened. False: all of it.
+  bool cut_short(Prng& prng);
+  void rebuild_names();
+  void cut_names(Prng& prng, std::uint64_t keep_percent);
+  bool cut_inode(Inode& inode, Prng& prng, std::uint64_t keep_percent);
+  void restart();
 
-  // Each change of names survives or not; of one file, none survives that came after a lost one.
-  void cut_names(Prng& prng, std::uint64_t keep_percent) {
-    std::set<Inode*> lost;
-    for (const NameChange& change : name_changes_) {
-      if (lost.contains(change.inode.get()) || !prng.chance(keep_percent, 100)) {
-        lost.insert(change.inode.get());
-        continue;
-      }
-      if (!change.from.empty()) durable_names_.erase(change.from);
-      if (!change.to.empty()) durable_names_[change.to] = change.inode;
-    }
-    name_changes_.clear();
-  }
-
-  static void cut_inode(Inode& inode, Prng& prng, std::uint64_t keep_percent) {
-    for (const Change& change : inode.unsynced) {
-      if (prng.chance(keep_percent, 100)) {
-        apply(inode.durable, change);
-      } else if (!change.size && prng.chance(1, 2)) {
-        tear(inode.durable, change, prng);
-      }
-    }
-    inode.live = inode.durable;
-    inode.unsynced.clear();
-  }
-
-  // Some of the write's sectors arrive, in no order; or its first bytes.
-  static void tear(std::vector<std::byte>& image, const Change& change, Prng& prng) {
-    constexpr std::uint64_t kSector = 512;
-    if (prng.chance(1, 4)) {
-      Change part = change;
-      part.bytes.resize(prng.below(part.bytes.size() + 1));
-      return apply(image, part);
-    }
-    for (std::uint64_t at = 0; at < change.bytes.size();) {
-      const std::uint64_t step = std::min<std::uint64_t>(kSector - (change.offset + at) % kSector,
-                                                         change.bytes.size() - at);
-      if (prng.chance(1, 2)) {
-        const auto begin = change.bytes.begin() + static_cast<long>(at);
-        apply(image, {change.offset + at, {begin, begin + static_cast<long>(step)}, {}});
-      }
-      at += step;
-    }
-  }
-
-  std::map<Path, std::shared_ptr<Inode>> names_;
-  std::map<Path, std::shared_ptr<Inode>> durable_names_;
+  std::map<Path, InodePtr> names_;
+  std::map<Path, InodePtr> durable_names_;
   std::vector<NameChange> name_changes_;
+  std::uint64_t first_name_change_ = 0;  // the number of the first of them
+
+  std::optional<Work> under_way_;
+  std::vector<Step> steps_;
+  std::vector<Range> written_;  // by what is under way
+  std::vector<Range> newest_;   // see in_newest_group()
+
   std::uint64_t operations_ = 0;
   std::optional<std::uint64_t> fail_at_;
   std::optional<std::uint64_t> stop_at_;
+  bool fail_sync_ = false;
+  std::uint64_t capacity_ = UINT64_MAX;
   bool stopped_ = false;
   std::uint64_t life_ = 0;
 };

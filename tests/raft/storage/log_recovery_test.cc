@@ -93,7 +93,50 @@ TEST_F(LogRecovery, CleanEnd) {
   write_singly(*open(), 1, 3);
   const auto before = files_.operations();
   EXPECT_EQ(open()->recovered().last, at(1, 3));
-  EXPECT_EQ(files_.operations() - before, 2u);  // the syncs of the segment and the directory
+  // The last group again, and the syncs of the segment and the directory.
+  EXPECT_EQ(files_.operations() - before, 3u);
+}
+
+// The process ends with the error; its next life reads what the cache still has.
+TEST_F(LogRecovery, SyncThatFailed) {
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    files_.wipe();
+    {
+      auto log = open();
+      write_singly(*log, 1, 3);
+      files_.fail_next_sync();
+      const std::vector<Durable> group = {append(entries(1, 4, 6, kPayload))};
+      ASSERT_FALSE(log->write(group).ok());
+    }
+    files_.kill();
+    const LogId last = open()->recovered().last;
+    files_.power_cut(seed);
+    EXPECT_EQ(open()->recovered().last, last);
+  }
+}
+
+TEST_F(LogRecovery, SegmentThatBecameShorter) {
+  write_singly(*open(), 1, kPerSegment + 4);
+  files_.shorten(segment(2), record(3));
+  expect_refusal(2, record(3), "should have");
+}
+
+// A file that is used again has become shorter meanwhile: the log says so before it uses it.
+TEST_F(LogRecovery, SpareThatBecameShorter) {
+  auto log = open();
+  write_singly(*log, 1, 2 * kPerSegment + 1);
+  ASSERT_TRUE(log->cut(Index(2 * kPerSegment)).ok());
+  const auto names = *files_.list(options_.directory);
+  for (const std::string& name : names) {
+    if (name.ends_with(".spare")) files_.shorten(options_.directory / name, kSector);
+  }
+  Status written;
+  for (std::uint64_t i = 2 * kPerSegment + 2; written.ok() && i < 4 * kPerSegment; ++i) {
+    written = log->write(std::vector{append({entry(1, i, kPayload)})});
+  }
+  ASSERT_FALSE(written.ok());
+  EXPECT_EQ(written.error().code, ErrorCode::kCorrupt);
+  EXPECT_TRUE(Log::open(files_, options_).ok());
 }
 
 TEST_F(LogRecovery, EndInAFileUsedBefore) {

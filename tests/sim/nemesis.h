@@ -1,0 +1,48 @@
+// What goes wrong in a simulation, as its swarm says. Every move has a number, and a plan may leave
+// some out; the dice are drawn all the same.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "tests/sim/member.h"
+#include "tests/sim/network.h"
+
+namespace coord::sim {
+
+class Nemesis {
+ public:
+  Nemesis(Stage& stage, Network& network, Checker& checker,
+          std::vector<std::unique_ptr<Member>>& members);
+
+  void start();
+  void handle(const Trouble& trouble);
+  void handle(const Crash& crash);
+  // The process has ended, and starts again some time later.
+  void ended(Member& member);
+  void leads(Term term);
+
+ private:
+  void again(Trouble::What what, Duration mean);
+  void crash_someone(Prng dice);
+  void crash(Member& member, Prng& dice);
+  void pause_someone(Prng dice);
+  void begin_partition(Prng dice);
+  void clog_someone(Prng dice);
+  void reset_someone(Prng dice);
+  void break_connections(Prng dice);
+  void fill_disk(Prng dice);
+  void damage_someone(Prng dice);
+  void jump_wall_clock(Prng dice);
+  Member& anyone(Prng& dice) { return *members_[dice.below(members_.size())]; }
+  Member& leader_or_anyone(Prng& dice);
+
+  Stage& stage_;
+  Network& network_;
+  Checker& checker_;
+  std::vector<std::unique_ptr<Member>>& members_;
+  std::optional<Instant> leader_crashed_at_;
+  Term newest_leader_term_{};
+};
+
+}  // namespace coord::sim

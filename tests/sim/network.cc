@@ -64,12 +64,17 @@ void Network::become_perfect() {
 void Network::partition(Prng& dice, std::uint64_t members, std::uint64_t favourite) {
   heal_partition();
   if (members < 2) return;
-  switch (dice.below(8)) {
+  // Drawn one by one: in the arguments of a call the compiler chooses the order.
+  const std::uint64_t shape = dice.below(8);
+  const std::uint64_t one = dice.between(1, members);
+  const std::uint64_t other = dice.between(1, members);
+  const bool one_way = dice.chance(1, 3);
+  switch (shape) {
     case 0:
-      return isolate(members, dice.between(1, members), dice.chance(1, 3));
+      return isolate(members, one, one_way);
     case 1:
     case 2:
-      return isolate(members, favourite, dice.chance(1, 3));
+      return isolate(members, favourite, one_way);
     case 3:
       return split(dice, members);
     case 4:
@@ -78,7 +83,7 @@ void Network::partition(Prng& dice, std::uint64_t members, std::uint64_t favouri
       return ring(members);
     case 6: {
       // One link in one direction, all messages or one kind of them.
-      Link& link = links_[dice.between(1, members)][dice.between(1, members)];
+      Link& link = links_[one][other];
       link.blocked = true;
       if (dice.chance(1, 2)) link.kind = dice.below(std::variant_size_v<raft::MessageBody>);
       return;

@@ -76,17 +76,10 @@ bool Core::Impl::settle_term(const Message& message) {
 
 void Core::Impl::answer_from_the_past(const Message& message) {
   // A deposed leader has to learn our term, also when we came to it alone: with PreVote and
-  // CheckQuorum nobody would let us campaign, and we would not listen to it, for ever.
-  if (const auto* append = std::get_if<AppendRequest>(&message.body)) {
-    reply(message, AppendReply{.accepted = false,
-                               .match = {},
-                               .rejected = append->previous.index,
-                               .hint = {},
-                               .round = {}});
-  } else if (std::holds_alternative<Heartbeat>(message.body)) {
+  // CheckQuorum nobody would let us campaign, and we would not listen to it, for ever. Should it
+  // lead again by now, it must not take the answer for one to what it sends in this term.
+  if (comes_from_leader(message.body)) {
     reply(message, HeartbeatReply{});
-  } else if (const auto* chunk = std::get_if<SnapshotChunk>(&message.body)) {
-    reply(message, SnapshotReply{chunk->last, 0});
   } else if (std::holds_alternative<VoteRequest>(message.body)) {
     reply(message, VoteReply{.pre_vote = false, .granted = false});
   }

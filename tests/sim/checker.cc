@@ -13,9 +13,7 @@ using raft::LogId;
 using raft::Message;
 
 Checker::Checker(const Swarm& swarm)
-    : base_(swarm.base),
-      configuration_(swarm.configuration),
-      reference_(swarm.base, swarm.configuration) {
+    : base_(swarm.base), reference_(swarm.base, swarm.configuration) {
   for (Member& member : members_) member.hard_state.term = base_.term;
 }
 
@@ -196,8 +194,10 @@ void Checker::moment(const raft::Core& core, const raft::CoreStatus& now,
     }
     check_matches(now);
   }
-  if (now.held_by_all != before.held_by_all && now.held_by_all > base_.index) {
-    for (const MemberId id : in_force().members()) {
+  // Others only repeat what the leader has found.
+  if (now.role == raft::RoleName::kLeader && now.held_by_all != before.held_by_all &&
+      now.held_by_all > base_.index) {
+    for (const MemberId id : now.configuration.members()) {
       if (last(members_[id.value()].durable) < now.held_by_all) {
         violated("{} is said to be held by all, member {} holds {}", now.held_by_all, id,
                  last(members_[id.value()].durable));
@@ -240,17 +240,19 @@ bool Checker::holds(MemberId id, Index index, const Position& position) const {
   return index <= last(durable) && at(durable, index) == position;
 }
 
-bool Checker::durable_on_majority(Index index, const Position& position) const {
+bool Checker::durable_on_majority(const raft::Configuration& configuration, Index index,
+                                  const Position& position) const {
   const auto is_majority = [&](const std::vector<MemberId>& voters) {
     const auto count = std::count_if(voters.begin(), voters.end(),
                                      [&](MemberId voter) { return holds(voter, index, position); });
     return 2 * static_cast<std::size_t>(count) > voters.size();
   };
-  return is_majority(in_force().voters) &&
-         (!in_force().is_joint() || is_majority(in_force().outgoing));
+  return is_majority(configuration.voters) &&
+         (!configuration.is_joint() || is_majority(configuration.outgoing));
 }
 
-void Checker::knows_committed(MemberId id, Term term, Index commit) {
+void Checker::knows_committed(MemberId id, Term term, Index commit,
+                              const raft::Configuration& configuration) {
   Member& member = members_[id.value()];
   if (commit == member.commit) return;
   if (commit > last(member.log)) {
@@ -259,7 +261,7 @@ void Checker::knows_committed(MemberId id, Term term, Index commit) {
   member.commit = commit;
   for (Index i = committed().next(); i <= commit; ++i) {
     const Position position = at(member.log, i);
-    if (!durable_on_majority(i, position)) {
+    if (!durable_on_majority(configuration, i, position)) {
       violated("{}@{} is taken for committed by member {} and not durable on a majority", i,
                position.term, id);
     }

@@ -34,7 +34,9 @@ class Checker {
   // After each event, and what was before it.
   void moment(const raft::Core& core, const raft::CoreStatus& now, const raft::CoreStatus& before);
   // After an output was carried out: what the core has in its log has been submitted.
-  void knows_committed(MemberId id, Term term, Index commit);
+  // `configuration`: the one in force there, by which a leader decides.
+  void knows_committed(MemberId id, Term term, Index commit,
+                       const raft::Configuration& configuration);
   // The member leads that term (Election Safety, Leader Completeness).
   void leads(MemberId id, Term term);
   // The member's state machine was given an entry, and is now like this (State Machine Safety).
@@ -86,15 +88,12 @@ class Checker {
   bool recovered_rightly(const Member& member, const raft::HardState& hard_state,
                          const std::vector<Position>& log) const;
   bool holds(MemberId id, Index index, const Position& position) const;
-  bool durable_on_majority(Index index, const Position& position) const;
+  bool durable_on_majority(const raft::Configuration& configuration, Index index,
+                           const Position& position) const;
   void check_matches(const raft::CoreStatus& leader) const;
   void check_vote(MemberId from, Term term, MemberId vote);
 
-  // The configuration by which the newest commitment is judged.
-  const raft::Configuration& in_force() const { return configuration_; }
-
   const raft::LogId base_;
-  const raft::Configuration configuration_;
   std::array<Member, kMembersMax> members_;  // by id
   std::map<Term, MemberId> leaders_;
   std::map<std::pair<MemberId, Term>, MemberId> votes_;

@@ -20,6 +20,12 @@ std::string_view to_string(Situation situation) {
       return "a leader was elected in a joint configuration";
     case Situation::kPreVoteRefused:
       return "a pre-vote was refused";
+    case Situation::kLeaderVotedOut:
+      return "a leader that was voted out stepped down";
+    case Situation::kRemovedMemberTold:
+      return "a member learnt that it was removed";
+    case Situation::kRemovedMemberRefused:
+      return "a member that was removed unheard was refused";
     case Situation::kQuorumLost:
       return "a leader stepped down without a quorum";
     case Situation::kDiskTooSlowToLead:

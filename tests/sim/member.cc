@@ -209,6 +209,8 @@ void Member::run(std::function<void()> work) {
 
 void Member::receive(raft::Message message) {
   if (stage_.trace.has_words()) stage_.tell("[{}] {}", id_, raft::describe(message));
+  // As the transport does, whose greeting is refused then.
+  if (state_.is_removed(message.from)) return observer_.on_refused(message.from);
   step([message = std::move(message)](raft::Node& node) mutable {
     node.receive(std::move(message));
   });
@@ -263,6 +265,13 @@ void Member::request_turn() {
   stage_.after(up_to(stage_.clock_dice, stage_.swarm.turn_max), Turn{number(), life_});
 }
 
+void Member::hear_of_removal() {
+  if (!node_) return;
+  stage_.reached(Situation::kRemovedMemberRefused);
+  removed_ = true;
+  step([](raft::Node&) {});
+}
+
 void Member::pump() {
   if (events_since_turn_ > 1) stage_.reached(Situation::kManyEventsInOneOutput);
   events_since_turn_ = 0;
@@ -271,8 +280,15 @@ void Member::pump() {
   node_->pump(local());
   if (tick) stage_.tell("[{}] tick", id_);
   look((tick ? 1 : 0) + (node_->applied() > applied ? 1 : 0));
-  checker_.knows_committed(id_, before_.term, before_.commit);
+  checker_.knows_committed(id_, before_.term, before_.commit, before_.configuration);
   events_since_turn_ = 0;
+  if (removed_) {
+    stage_.tell("{} was removed and ends", id_);
+    halted_ = true;
+    files_.kill(stage_.nemesis_dice.next());
+    end_process();
+    return observer_.on_stopped(*this);
+  }
   schedule_wake();
 }
 

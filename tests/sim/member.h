@@ -28,7 +28,9 @@ class Member final : private raft::PeerLinks,
     virtual void on_send(Member& member, std::vector<raft::Message> messages) = 0;
     virtual void on_applied(Member& member, raft::LogId id, const Answer& answer) = 0;
     virtual void on_leads(Member& member, Term term) = 0;
-    // The process has ended by itself: its disk failed it.
+    // Nothing is taken from that member: it was removed from the cluster.
+    virtual void on_refused(MemberId removed) = 0;
+    // The process has ended by itself: its disk failed it, or it was removed from the cluster.
     virtual void on_stopped(Member& member) = 0;
   };
 
@@ -44,7 +46,7 @@ class Member final : private raft::PeerLinks,
   bool running() const { return node_ != nullptr; }
   bool down() const { return !node_ && !opening_; }
   bool paused() const { return paused_; }
-  // Found its disk damaged and does not start again.
+  // Found its disk damaged, or was removed from the cluster, and does not start again.
   bool halted() const { return halted_; }
 
   // --- What happens to it ---
@@ -56,6 +58,8 @@ class Member final : private raft::PeerLinks,
   // Steps it, now or when the process runs again.
   void receive(raft::Message message);
   void hint(PeerHint::What what, MemberId peer);
+  // Others say that it was removed from the cluster.
+  void hear_of_removal();
   // Does that now, or when the process runs again.
   void run(std::function<void()> work);
   // The end of a turn, now.
@@ -131,6 +135,7 @@ class Member final : private raft::PeerLinks,
   raft::CoreStatus before_;
 
   bool halted_ = false;
+  bool removed_ = false;  // from the cluster, as it knows by now
   // Its clock shows offset + time * rate / 1000.
   Duration clock_offset_{0};
   std::int64_t clock_rate_ = 1000;

@@ -25,7 +25,8 @@ void Member::send(std::vector<raft::Message> messages) {
 }
 
 void Member::apply(std::span<const raft::Entry> entries) {
-  checker_.knows_committed(id_, node_->term(), node_->core().commit());
+  checker_.knows_committed(id_, node_->term(), node_->core().commit(),
+                           node_->status().configuration);
   for (const raft::Entry& entry : entries) {
     if (entry.id.index != state_.applied().index.next()) {
       violated("member {} is to apply {} after {}", id_, entry.id, state_.applied());
@@ -44,6 +45,10 @@ void Member::on_fact(const raft::Fact& fact) {
     if (before_.configuration.is_joint()) stage_.reached(Situation::kJointElection);
   } else if (const auto* down = std::get_if<raft::SteppedDown>(&fact)) {
     const bool told = node_->term() != down->term;
+    if (!told && !node_->status().configuration.is_voter(id_)) {
+      stage_.reached(Situation::kLeaderVotedOut);
+      return;
+    }
     stage_.reached(down->quorum_lost ? Situation::kQuorumLost
                    : told            ? Situation::kOldLeaderTold
                                      : Situation::kDiskTooSlowToLead);
@@ -51,8 +56,13 @@ void Member::on_fact(const raft::Fact& fact) {
     stage_.reached(Situation::kLogTruncated);
   } else if (std::holds_alternative<raft::PeerNeedsSnapshot>(fact)) {
     violated("member {}: {} although nothing was cut that it needs", id_, raft::describe(fact));
-  } else if (std::holds_alternative<raft::MessageRefused>(fact)) {
+  } else if (const auto* refused = std::get_if<raft::MessageRefused>(&fact)) {
+    // Answers of those who were members may still come.
+    if (refused->reason == raft::MessageRefused::Reason::kUnknownSender) return;
     violated("member {} {}", id_, raft::describe(fact));
+  } else if (std::holds_alternative<raft::Removed>(fact)) {
+    stage_.reached(Situation::kRemovedMemberTold);
+    removed_ = true;
   }
 }
 

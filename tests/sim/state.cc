@@ -44,6 +44,13 @@ State::Applied State::apply(const raft::Entry& entry) {
   applied_ = entry.id;
   mix(entry.id.term.value());
   mix(hash64(entry.payload.span()));
+  if (entry.type == raft::EntryType::kConfiguration) {
+    const auto before = configuration_.members();
+    configuration_ = raft::decode_configuration(entry.payload.span()).value();
+    for (const MemberId id : before) {
+      if (!configuration_.contains(id)) removed_.push_back(id);
+    }
+  }
   if (entry.type != raft::EntryType::kCommand) return {};
   const Command command = decode_command(entry.payload.span());
   stamp_ = std::max(stamp_, command.stamp);

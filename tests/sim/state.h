@@ -3,6 +3,7 @@
 // only if its digest is. Deterministic: what is in an entry is all that decides.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -49,6 +50,10 @@ class State {
 
   raft::LogId applied() const { return applied_; }
   const raft::Configuration& configuration() const { return configuration_; }
+  // Was a member, and is none any more.
+  bool is_removed(MemberId id) const {
+    return std::find(removed_.begin(), removed_.end(), id) != removed_.end();
+  }
   // Over everything that was ever applied, and what came of it.
   std::uint64_t digest() const { return digest_; }
   Object object(std::uint32_t key) const {
@@ -71,6 +76,7 @@ class State {
 
   raft::LogId applied_;
   raft::Configuration configuration_;
+  std::vector<MemberId> removed_;
   std::uint64_t digest_ = 0;
   std::uint64_t stamp_ = 0;
   std::uint64_t revision_ = 0;

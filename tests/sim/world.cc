@@ -121,6 +121,10 @@ void World::on_leads(Member&, Term term) {
   nemesis_.leads(term);
 }
 
+void World::on_refused(MemberId removed) {
+  at(removed.value()).hear_of_removal();
+}
+
 void World::on_stopped(Member& member) {
   clients_.ended(member);
   nemesis_.ended(member);

@@ -92,12 +92,11 @@ bool Cluster::send_chunk(int from, int to) {
   const std::size_t offset =
       outgoing.stored < size ? static_cast<std::size_t>(outgoing.stored) : size - chunk;
   outgoing.sent_at = now_;
-  SnapshotChunk piece{
-      .last = outgoing.last,
-      .size = size,
-      .checksum = checksum(outgoing.bytes.span()),
-      .offset = offset,
-      .data = outgoing.bytes.slice(offset, std::min(chunk, size - offset))};
+  SnapshotChunk piece{.last = outgoing.last,
+                      .size = size,
+                      .checksum = checksum(outgoing.bytes.span()),
+                      .offset = offset,
+                      .data = outgoing.bytes.slice(offset, std::min(chunk, size - offset))};
   node.core->step(now_, SnapshotRead{id(to), std::move(piece)});
   drain(id(from));
   return true;

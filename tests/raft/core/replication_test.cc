@@ -234,6 +234,24 @@ TEST(Replication, AcknowledgementsOfAnEarlierLeadership_DoNotCount) {
   EXPECT_LT(cluster.core(1).commit(), place);
 }
 
+// The same member leads again when an append of its earlier leadership is answered.
+TEST(Replication, AnswerToAnAppendOfThePast_RejectsNothingInThePresent) {
+  Cluster cluster({});
+  cluster.elect(1);
+  const Term old_term = cluster.core(1).term();
+  const LogId old = cluster.propose(1, "a").value();
+  cluster.deliver();
+  cluster.elect(2);
+  cluster.elect(1);
+  // What a probe of the new leadership, right there, might be rejected with.
+  cluster.receive(3, cluster.message(1, 3, old_term, AppendRequest{.previous = old}));
+  for (const Message& answer : cluster.take(3, 1)) {
+    EXPECT_GT(answer.term, old_term);
+    const auto* reply = std::get_if<AppendReply>(&answer.body);
+    EXPECT_TRUE(reply == nullptr || reply->rejected.is_zero());
+  }
+}
+
 TEST(Replication, LostAppend_IsSentAgain_ThoughNothingElseHappens) {
   Cluster cluster({});
   cluster.elect(1);

@@ -101,6 +101,8 @@ void World::expect_progress(std::vector<MemberId> core) {
 }
 
 void World::expect_quiet(std::size_t members) {
+  // What those who were away find in their queues is answered first.
+  run_for(2 * stage_.swarm.core.election_timeout_max);
   const std::uint64_t before = stage_.messages;
   run_for(20 * stage_.swarm.core.heartbeat_interval);
   // A heartbeat and its reply for each pair and interval, and as much again for whatever else.

@@ -98,6 +98,9 @@ void draw_core(Prng& prng, Swarm& swarm) {
   }
   swarm.core.cached_log_bytes_max = prng.chance(1, 2) ? prng.between(0, 4000) : 64 * limits::kMiB;
   if (prng.chance(1, 4)) swarm.core.uncommitted_bytes_max = prng.between(100, 5000);
+  // What a leader takes has to be little enough for its followers to get it in the end.
+  swarm.core.uncommitted_bytes_max =
+      std::min(swarm.core.uncommitted_bytes_max, 100 * swarm.core.inflight_bytes_max);
   swarm.core.seed = prng.next();
 }
 

@@ -20,11 +20,13 @@ Wire::Parcel Wire::pack(const raft::Message& message) {
   }
   const std::size_t words = raft::encoded_bytes(message) / sizeof(capnp::word) + 16;
   if (scratch_.size() < words) scratch_.resize(std::max<std::size_t>(words, 1024));
-  capnp::MallocMessageBuilder builder(kj::arrayPtr(scratch_.data(), words));
+  capnp::MallocMessageBuilder builder(
+      kj::arrayPtr(reinterpret_cast<capnp::word*>(scratch_.data()), words));
   raft::encode(message, builder.initRoot<schema::Message>());
   const auto segments = builder.getSegmentsForOutput();
   CHECK(segments.size() == 1, "a message of {} words in {} segments", words, segments.size());
-  parcels_[parcel].words.assign(segments[0].begin(), segments[0].end());
+  const auto* begin = reinterpret_cast<const std::uint64_t*>(segments[0].begin());
+  parcels_[parcel].words.assign(begin, begin + segments[0].size());
   parcels_[parcel].copies = 0;
   return parcel;
 }
@@ -32,7 +34,8 @@ Wire::Parcel Wire::pack(const raft::Message& message) {
 raft::Message Wire::open(Parcel parcel) {
   const Slot& slot = parcels_[parcel];
   CHECK_GT(slot.copies, 0u);
-  const kj::ArrayPtr<const capnp::word> segment(slot.words.data(), slot.words.size());
+  const kj::ArrayPtr<const capnp::word> segment(
+      reinterpret_cast<const capnp::word*>(slot.words.data()), slot.words.size());
   capnp::SegmentArrayMessageReader reader(kj::arrayPtr(&segment, 1));
   raft::Message message = raft::decode(reader.getRoot<schema::Message>()).value();
   discard(parcel);

@@ -2,8 +2,7 @@
 // encoded once, and decoded, through the door for strangers, each time that a copy of it arrives.
 #pragma once
 
-#include <capnp/common.h>
-
+#include <cstdint>
 #include <vector>
 
 #include "raft/core/message.h"
@@ -27,13 +26,13 @@ class Wire {
 
  private:
   struct Slot {
-    std::vector<capnp::word> words;
+    std::vector<std::uint64_t> words;
     std::uint32_t copies = 0;
   };
 
   std::vector<Slot> parcels_;
   std::vector<Parcel> free_;
-  std::vector<capnp::word> scratch_;  // zeroes between uses, as a builder demands
+  std::vector<std::uint64_t> scratch_;  // zeroes between uses, as a builder demands
 };
 
 }  // namespace coord::sim

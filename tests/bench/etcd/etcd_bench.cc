@@ -3,6 +3,8 @@
 // its thread, that never wait for anything else.
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>

@@ -13,7 +13,8 @@ std::optional<StateSummary> summarize(const Tables& tables) {
   if (const auto found = tables.get(Table::kMeta, kConfigurationKey)) {
     ConfigurationRecord record;
     if (!decode(*found, record)) return std::nullopt;
-    summary.configuration.emplace(record.at, Bytes::copy_of(record.payload));
+    summary.configuration =
+        AppliedConfiguration{.at = record.at, .payload = Bytes::copy_of(record.payload)};
   }
   return summary;
 }

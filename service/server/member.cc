@@ -15,6 +15,8 @@ namespace {
 
 constexpr milliseconds kHouseInterval{200};
 constexpr milliseconds kPublishAgain{1000};
+// Within that time reads can map some megabytes of the state, and no more.
+constexpr milliseconds kMemoryInterval{5};
 // A turn of the loop that took so long is worth a line.
 constexpr milliseconds kStallToReport{100};
 
@@ -240,6 +242,10 @@ void Member::end_turn() {
 
 rpc::Task<void> Member::keep_house() {
   for (;;) {
+  if (now - memory_looked_at_ >= kMemoryInterval) {
+    memory_looked_at_ = now;
+    store_->look_after_memory();
+  }
     co_await loop_.timer().afterDelay(kHouseInterval.count() * kj::MILLISECONDS);
     const Duration longest = loop_.take_stats().longest_turn;
     stalls_.note(loop_.now(), longest);

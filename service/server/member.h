@@ -104,6 +104,7 @@ class Member {
   std::uint64_t log_bytes_ = 0;
   bool publishing_ = false;
   Alarm alarm_;
+  Instant memory_looked_at_{};
   kj::Promise<void> peers_listening_;
   kj::Promise<void> clients_listening_;
   kj::Promise<void> publishing_task_;

@@ -476,6 +476,14 @@ interface Cluster {
   # Healthy: there is a leader, this member hears it, and (linearizable) a read gate opens in time.
 }
 
+interface Maintenance {
+  compact @0 (revision :UInt64, deadlineMs :UInt32)
+          -> (header :Header, compactRevision :UInt64, failure :Failure);
+  # History before that revision goes: it becomes the oldest that can be read and watched. Answered
+  # when it is gone on the leader; at the deadline with deadlineExceeded, outcome unknown, and it
+  # goes on. Errors: futureRevision, compacted (it is no newer than the oldest one kept).
+}
+
 # ---------------------------------------------------------------------------------------------
 # The door
 
@@ -497,4 +505,5 @@ struct Services {
   lease @2 :Lease;
   lock @3 :Lock;
   cluster @4 :Cluster;
+  maintenance @5 :Maintenance;
 }

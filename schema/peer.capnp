@@ -27,7 +27,7 @@ interface PeerSession {
   # What requests are forwarded to: a Forward.
 }
 
-interface Forward extends(Api.Kv, Api.Lease) {
+interface Forward extends(Api.Kv, Api.Lease, Api.Maintenance) {
   # What only the leader can do, on behalf of another member's client. A member that does not lead
   # refuses (notLeader) instead of passing on, so that no request goes round in circles.
   publishMember @0 (member :Api.MemberInfo) -> (failure :Api.Failure);

@@ -10,10 +10,10 @@
 #include <utility>
 
 #include "client/coordctl/commands.h"
-#include "client/coordctl/duration.h"
 #include "client/coordctl/escape.h"
 #include "client/coordctl/number.h"
 #include "client/coordctl/txn_text.h"
+#include "raft/base/duration.h"
 
 namespace coord::ctl {
 
@@ -323,6 +323,23 @@ void add_cluster(CLI::App& app, Action& action) {
       ->callback([&action] { action = status; });
   app.add_subcommand("health", "Tell whether the cluster serves; exit code 7 if not")
       ->callback([&action] { action = health; });
+  CLI::App& command =
+      *app.add_subcommand("compact", "Remove history: what keys were before a revision");
+  auto revision = std::make_shared<Revision>();
+  command
+      .add_option_function<std::string>(
+          "REV",
+          [revision](const std::string& text) { *revision = Revision(number_of("REV", text, 1)); },
+          "The oldest revision that can still be read and watched afterwards")
+      ->required()
+      ->type_name("N");
+  command.callback([&action, revision] {
+    action = [revision](Context& context) { return compact(context, *revision); };
+  });
+  command.footer(
+      "Returns when it is done; with exit code 6 when that takes longer than --timeout, and the\n"
+      "cluster goes on. Without this command, history goes as coordd --history-keep says.\n\n"
+      "  coordctl compact 120000");
   app.add_subcommand("version", "Print coordctl's version")->callback([&action] {
     action = version;
   });

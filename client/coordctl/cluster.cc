@@ -1,4 +1,4 @@
-// status, health, version
+// status, health, compact, version
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -187,6 +187,17 @@ ExitCode health(Context& context) {
   }
   if (result->healthy) return ExitCode::kOk;
   return context.out().fail(ExitCode::kUnavailable, "unhealthy", "unhealthy: " + result->reason);
+}
+
+ExitCode compact(Context& context, Revision revision) {
+  const Result<Revision> oldest = context.client().compact(revision);
+  if (!oldest) return context.out().fail(oldest.error());
+  if (context.out().json()) {
+    context.out().object(Json::object({{"compact_revision", Json::number(*oldest)}}));
+  } else {
+    context.out().line(fmt::format("compacted: the oldest revision kept is {}", *oldest));
+  }
+  return ExitCode::kOk;
 }
 
 ExitCode version(Context& context) {

@@ -95,6 +95,7 @@ struct ObserveArguments {
 ExitCode elect_observe(Context& context, const ObserveArguments& arguments);
 ExitCode elect_leader(Context& context, const std::string& name);
 
+ExitCode compact(Context& context, Revision revision);
 ExitCode status(Context& context);
 ExitCode health(Context& context);
 ExitCode version(Context& context);

@@ -9,10 +9,10 @@
 
 #include "client/coordctl/child.h"
 #include "client/coordctl/commands.h"
-#include "client/coordctl/duration.h"
 #include "client/coordctl/escape.h"
 #include "client/coordctl/input.h"
 #include "client/coordctl/interrupts.h"
+#include "raft/base/duration.h"
 
 namespace coord::ctl {
 

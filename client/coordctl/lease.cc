@@ -6,8 +6,8 @@
 #include <thread>
 
 #include "client/coordctl/commands.h"
-#include "client/coordctl/duration.h"
 #include "client/coordctl/escape.h"
+#include "raft/base/duration.h"
 
 namespace coord::ctl {
 

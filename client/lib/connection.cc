@@ -33,6 +33,7 @@ void Connection::close() {
   lease_.reset();
   lock_.reset();
   cluster_.reset();
+  maintenance_.reset();
   rpc_.reset();
 }
 
@@ -54,6 +55,7 @@ rpc::Task<Status> Connection::log_in(Environment& environment, std::string clien
   lease_ = services.getLease();
   lock_ = services.getLock();
   cluster_ = services.getCluster();
+  maintenance_ = services.getMaintenance();
   greeting_.header = to_header(answer.getHeader());
 
   auto known =

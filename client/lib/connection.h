@@ -46,6 +46,7 @@ class Connection final {
   schema::Lease::Client& lease() { return *lease_; }
   schema::Lock::Client& lock() { return *lock_; }
   schema::Cluster::Client& cluster() { return *cluster_; }
+  schema::Maintenance::Client& maintenance() { return *maintenance_; }
 
  private:
   friend rpc::Task<Result<std::shared_ptr<Connection>>> connect(Environment& environment,
@@ -60,6 +61,7 @@ class Connection final {
   std::optional<schema::Lease::Client> lease_;
   std::optional<schema::Lock::Client> lock_;
   std::optional<schema::Cluster::Client> cluster_;
+  std::optional<schema::Maintenance::Client> maintenance_;
   Greeting greeting_;
 };
 

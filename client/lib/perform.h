@@ -26,6 +26,7 @@ rpc::Task<Result<std::optional<LeaderInfo>>> perform(Core& core, op::ObserverNex
 
 rpc::Task<Result<MembersResult>> perform(Core& core, op::Members op);
 rpc::Task<Result<MemberStatus>> perform(Core& core, op::EndpointStatus op);
+rpc::Task<Result<Revision>> perform(Core& core, op::Compact op);
 rpc::Task<Result<HealthResult>> perform(Core& core, op::Health op);
 
 }  // namespace coord::internal

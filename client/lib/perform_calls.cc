@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <memory>
+#include <utility>
 
 #include "client/lib/convert.h"
 #include "client/lib/handles.h"
@@ -138,6 +140,28 @@ rpc::Task<Result<MemberStatus>> perform(Core& core, op::EndpointStatus op) {
                                                          attempt);
   }
   co_return co_await at_endpoint<MemberStatus>(core, std::move(op.endpoint), deadline, attempt);
+}
+
+rpc::Task<Result<Revision>> perform(Core& core, op::Compact op) {
+  const auto wait = core.timeout_or_default(op.timeout);
+  // An attempt whose answer was lost may have done it: then that it is done already is no failure.
+  const auto asked = std::make_shared<bool>(false);
+  const auto attempt = [revision = op.revision, wait, asked](Connection& connection) {
+    auto request = connection.maintenance().compactRequest();
+    request.setRevision(revision.value());
+    // Less than we wait ourselves, so that the member's reason arrives.
+    request.setDeadlineMs(
+        static_cast<std::uint32_t>(std::max<std::int64_t>(1, wait.count() * 3 / 4)));
+    const bool again = std::exchange(*asked, true);
+    return request.send().then([again](auto&& answer) -> Result<Revision> {
+      if (!answer.hasFailure()) return Revision(answer.getCompactRevision());
+      Error error = to_error(answer.getFailure());
+      if (again && error.code == ErrorCode::kCompacted) return error.revision;
+      return error;
+    });
+  };
+  co_return co_await core.calls().repeat<Revision>(Route::kLeader, core.deadline(op.timeout),
+                                                   Duration(wait), attempt);
 }
 
 rpc::Task<Result<HealthResult>> perform(Core& core, op::Health op) {

@@ -112,6 +112,7 @@ template void start(const EnginePtr&, op::ObserverNext, CompletionPtr<op::Observ
 template void start(const EnginePtr&, op::Members, CompletionPtr<op::Members::Response>);
 template void start(const EnginePtr&, op::EndpointStatus,
                     CompletionPtr<op::EndpointStatus::Response>);
+template void start(const EnginePtr&, op::Compact, CompletionPtr<op::Compact::Response>);
 template void start(const EnginePtr&, op::Health, CompletionPtr<op::Health::Response>);
 
 }  // namespace coord::internal

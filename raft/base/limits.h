@@ -74,6 +74,12 @@ inline constexpr std::size_t kLockHoldersMax = 1024;  // of a shared lock; more 
 inline constexpr std::size_t kLockWaitersMax = 16 * 1024;
 inline constexpr std::uint64_t kLeaseTtlMsMax = 10ull * 365 * 24 * 3600 * 1000;
 
+// History. A command that compacts it takes so many changes, or those of one revision: applying
+// one takes well under a millisecond.
+inline constexpr std::size_t kCompactChangesMax = 256;
+// How many such commands may be proposed and not applied.
+inline constexpr std::size_t kCompactCommandsMax = 8;
+
 // Watches.
 inline constexpr std::size_t kWatchesMax = 100'000;   // of one member
 inline constexpr std::size_t kWatchRangesMax = 1024;  // of one watch

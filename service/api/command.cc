@@ -43,6 +43,15 @@ Bytes encode_writes(std::span<const schema::Write::Reader> writes, std::uint64_t
   return to_flat_bytes(message);
 }
 
+Bytes encode_compact(Revision line, std::uint64_t stamp_ms) {
+  capnp::MallocMessageBuilder message;
+  auto command = message.initRoot<schema::Command>();
+  command.setVersion(kCommandVersion);
+  command.setStampMs(stamp_ms);
+  command.setCompact(line.value());
+  return to_flat_bytes(message);
+}
+
 Bytes encode_member(schema::MemberInfo::Reader member, std::uint64_t stamp_ms) {
   capnp::MallocMessageBuilder message;
   auto command = message.initRoot<schema::Command>();

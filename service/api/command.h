@@ -9,6 +9,7 @@
 #include <span>
 
 #include "raft/base/bytes.h"
+#include "raft/base/types.h"
 #include "schema/log.capnp.h"
 
 namespace coord::service {
@@ -25,6 +26,7 @@ Bytes to_flat_bytes(capnp::MessageBuilder& message);
 Bytes encode_writes(std::span<const schema::Write::Reader> writes, std::uint64_t stamp_ms,
                     std::size_t bytes_hint, const std::function<std::uint64_t()>& lease_id);
 
+Bytes encode_compact(Revision line, std::uint64_t stamp_ms);
 Bytes encode_member(schema::MemberInfo::Reader member, std::uint64_t stamp_ms);
 
 }  // namespace coord::service

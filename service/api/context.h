@@ -22,6 +22,7 @@
 
 namespace coord::service {
 
+class Compactor;
 class LeaseKeeper;
 class WatchHub;
 
@@ -57,6 +58,7 @@ struct ApiDependencies {
   Applier& applier;
   LeaseKeeper& leases;
   WatchHub& watches;
+  Compactor& compactor;
   Clock clock;
   std::function<kj::Maybe<capnp::Capability::Client>(MemberId)> peer_service;
   // Why no write can be taken now, if so: the state is behind with its flushes, a disk is full.

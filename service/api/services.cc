@@ -6,6 +6,7 @@
 #include "service/api/kv_calls.h"
 #include "service/api/lease_calls.h"
 #include "service/api/lock_calls.h"
+#include "service/api/maintenance_calls.h"
 #include "service/api/member_calls.h"
 #include "service/watch/watch_hub.h"
 
@@ -70,6 +71,17 @@ class ClusterService final : public schema::Cluster::Server {
   Context& api_;
 };
 
+class MaintenanceService final : public schema::Maintenance::Server {
+ public:
+  explicit MaintenanceService(Context& api) : api_(api) {}
+  kj::Promise<void> compact(CompactContext call) override {
+    return serve_compact(api_, call, Passing::kAllowed);
+  }
+
+ private:
+  Context& api_;
+};
+
 // What another member asks for on behalf of its client: nothing of it is passed on.
 class ForwardService final : public schema::Forward::Server {
  public:
@@ -86,6 +98,9 @@ class ForwardService final : public schema::Forward::Server {
   }
   kj::Promise<void> list(ListContext call) override {
     return serve_lease_list(api_, call, Passing::kRefused);
+  }
+  kj::Promise<void> compact(CompactContext call) override {
+    return serve_compact(api_, call, Passing::kRefused);
   }
   kj::Promise<void> publishMember(PublishMemberContext call) override {
     return serve_publish(api_, call);
@@ -113,6 +128,7 @@ class Reception final : public schema::Coord::Server {
     services.setLease(services_.lease);
     services.setLock(services_.lock);
     services.setCluster(services_.cluster);
+    services.setMaintenance(services_.maintenance);
     logged_in_();
     return kj::READY_NOW;
   }
@@ -126,8 +142,9 @@ class Reception final : public schema::Coord::Server {
 }  // namespace
 
 Services make_services(Context& api) {
-  return {kj::heap<KvService>(api), api.deps.watches.service(), kj::heap<LeaseService>(api),
-          kj::heap<LockService>(api), kj::heap<ClusterService>(api)};
+  return {kj::heap<KvService>(api),      api.deps.watches.service(),
+          kj::heap<LeaseService>(api),   kj::heap<LockService>(api),
+          kj::heap<ClusterService>(api), kj::heap<MaintenanceService>(api)};
 }
 
 schema::Coord::Client make_client_door(Context& api, Services& services,

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string_view>
 
+#include "raft/base/duration.h"
 #include "raft/base/hash.h"
 #include "raft/base/limits.h"
 
@@ -35,6 +36,8 @@ struct Raw {
   std::int64_t election_ms = 500;
   std::string log_level = "info";
   std::string log_format = "text";
+  std::string history_keep = "1h";
+  std::uint64_t history_revisions = 10'000;
   std::size_t max_key_bytes = limits::kKeyBytesMax;
   std::size_t max_value_bytes = limits::kValueBytesMax;
   std::size_t max_request_bytes = limits::kRequestBytesMax;
@@ -119,6 +122,13 @@ Result<ServerConfig> understand(const Raw& raw) {
                       raw.election_ms, raw.heartbeat_ms);
   }
   if (Status status = check_limits(raw); !status.ok()) return status.error();
+  const auto history_keep = parse_duration(raw.history_keep);
+  if (!history_keep) {
+    return make_error(ErrorCode::kInvalidArgument, "--history-keep: {}",
+                      history_keep.error().message);
+  }
+  config.history_keep = *history_keep;
+  config.history_revisions = raw.history_revisions;
   config.limits.key_bytes_max = raw.max_key_bytes;
   config.limits.value_bytes_max = raw.max_value_bytes;
   config.limits.request_bytes_max = raw.max_request_bytes;
@@ -159,6 +169,12 @@ void declare(CLI::App& app, Raw& raw) {
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}));
   app.add_option("--log-format", raw.log_format, "text, or json: one object a line (default text)")
       ->check(CLI::IsMember({"text", "json"}));
+  app.add_option(
+      "--history-keep", raw.history_keep,
+      "For how long what a key was can be read and watched: 90s, 30m, 1h, 7d (default 1h)");
+  app.add_option("--history-revisions", raw.history_revisions,
+                 "The newest revisions that are kept for longer (default 10000)")
+      ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1} << 62));
   app.add_option("--max-key-bytes", raw.max_key_bytes, "The longest key taken (default 4096)")
       ->check(CLI::Range(std::size_t{1}, limits::kConfigurableKeyBytesMax));
   app.add_option("--max-value-bytes", raw.max_value_bytes,
@@ -196,8 +212,8 @@ void add_environment(std::vector<std::string>& arguments, Environment environmen
   for (const char* name :
        {"--name", "--data-dir", "--listen-client", "--listen-peer", "--advertise-client",
         "--advertise-peer", "--initial-cluster", "--heartbeat-ms", "--election-ms", "--log-level",
-        "--log-format", "--max-key-bytes", "--max-value-bytes", "--max-request-bytes",
-        "--max-txn-operations", "--config"}) {
+        "--log-format", "--history-keep", "--history-revisions", "--max-key-bytes",
+        "--max-value-bytes", "--max-request-bytes", "--max-txn-operations", "--config"}) {
     const std::string flag = name;
     const char* value = environment(variable_of(flag).c_str());
     if (value != nullptr && *value != '\0' && !given(flag)) {
@@ -265,7 +281,7 @@ ParsedConfig parse_config(std::vector<std::string> arguments, Environment enviro
   app.footer(
       "Every flag can be given in the environment too, as COORD_NAME, COORD_DATA_DIR and so on.\n"
       "A flag comes before the environment, which comes before the file.\n"
-      "The --max-... limits are the leader's: give them to every member alike.");
+      "The --max-... limits and --history-... are the leader's: give them to every member alike.");
   Raw raw;
   declare(app, raw);
   add_environment(arguments, environment);

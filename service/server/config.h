@@ -31,6 +31,10 @@ struct ServerConfig {
   milliseconds election{500};
   std::string log_level = "info";
   LogFormat log_format = LogFormat::kText;
+  // What of the past can be read and watched: at least so long, and so many revisions. Decided by
+  // the leader.
+  milliseconds history_keep{std::chrono::hours(1)};
+  std::uint64_t history_revisions = 10'000;
   // What this member takes into the log while it leads. What others have taken it takes as well.
   RequestLimits limits;
 

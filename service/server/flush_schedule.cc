@@ -17,6 +17,7 @@ void FlushSchedule::look(Instant now) {
 
 bool FlushSchedule::due(Instant now) {
   if (store_.overlay_bytes() >= options_.bytes) return true;
+  if (store_.flush_pages() >= options_.pages) return true;
   if (dirty_since_ && now - *dirty_since_ >= options_.age) return true;
   return state_.position().applied.index - flushed_ >= options_.entries;
 }

@@ -16,8 +16,13 @@ struct FlushOptions {
   Duration age = seconds(2);
   // Entries that change nothing have to be flushed too some time, or the log could never be cut.
   std::uint64_t entries = 100'000;
-  // A state that is so far behind with its flushes takes no writes until it has caught up.
-  std::size_t overload_bytes = 4 * limits::kOverlayBytesMax;
+  // While LMDB writes so many pages, each of them takes as much memory. Scattered writes to many
+  // keys touch nearly a page each, and writing twice as many at a time would not save much.
+  std::size_t pages = 12'000;
+  // A state that is so far behind with its flushes takes no writes until it has caught up: in bytes
+  // of memory, or in pages that the next flush will have to write.
+  std::size_t overload_bytes = 2 * limits::kOverlayBytesMax;
+  std::size_t overload_pages = 24'000;
 };
 
 class FlushSchedule {
@@ -26,7 +31,10 @@ class FlushSchedule {
 
   // Looks whether it is time; cheap.
   void look(Instant now);
-  bool overloaded() const { return store_.overlay_bytes() > options_.overload_bytes; }
+  bool overloaded() const {
+    return store_.overlay_bytes() > options_.overload_bytes ||
+           store_.flush_pages() > options_.overload_pages;
+  }
 
  private:
   bool due(Instant now);

@@ -15,6 +15,8 @@ namespace {
 
 constexpr milliseconds kHouseInterval{200};
 constexpr milliseconds kPublishAgain{1000};
+// Within that time reads can map some megabytes of the state, and no more.
+constexpr milliseconds kMemoryInterval{5};
 // A turn of the loop that took so long is worth a line.
 constexpr milliseconds kStallToReport{100};
 
@@ -103,8 +105,11 @@ Member::Member(rpc::Loop& loop, const ServerConfig& config, MemberParts parts)
   watches_ = std::make_unique<WatchHub>(
       *watch_source_, loop_.timer(), [this](schema::Header::Builder header) { api_->fill(header); },
       WatchOptions{.key_bytes_max = config_.limits.key_bytes_max});
+  compactor_ = std::make_unique<Compactor>(
+      *state_, *applier_, clock(), [this] { return !flushes_->overloaded(); },
+      CompactorOptions{.keep = config_.history_keep, .revisions_kept = config_.history_revisions});
   api_ = std::make_unique<Api>(api_options(), api_dependencies());
-  observers_->attach(*api_, *leases_, *watches_);
+  observers_->attach(*api_, *compactor_, *leases_, *watches_);
 
   transport_ = std::make_unique<raft::Transport>(loop_, loop_.network(), loop_.timer(),
                                                  transport_options(), transport_handlers());
@@ -136,6 +141,7 @@ void Member::shut_down() {
   clients_listening_ = kj::READY_NOW;
   watches_->shut_down();
   leases_->shut_down();
+  compactor_->shut_down();
   api_->shut_down();
 }
 
@@ -201,6 +207,7 @@ ApiDependencies Member::api_dependencies() {
           .applier = *applier_,
           .leases = *leases_,
           .watches = *watches_,
+          .compactor = *compactor_,
           .clock = clock(),
           .peer_service = [this](MemberId peer) { return transport_->service_of(peer); },
           .refuse_writes = [this]() -> std::optional<Error> {
@@ -235,6 +242,10 @@ void Member::receive(raft::Message message) {
 void Member::end_turn() {
   const Instant now = loop_.now();
   node_->pump(now);
+  if (now - memory_looked_at_ >= kMemoryInterval) {
+    memory_looked_at_ = now;
+    store_->look_after_memory();
+  }
   alarm_.set(now, node_->deadline());
 }
 

@@ -15,6 +15,7 @@
 #include "schema/rpc/loop.h"
 #include "schema/rpc/server.h"
 #include "service/api/api.h"
+#include "service/api/compactor.h"
 #include "service/api/digest_watch.h"
 #include "service/server/alarm.h"
 #include "service/server/config.h"
@@ -95,6 +96,7 @@ class Member {
   std::unique_ptr<LeaseKeeper> leases_;
   std::unique_ptr<StateWatchSource> watch_source_;
   std::unique_ptr<WatchHub> watches_;
+  std::unique_ptr<Compactor> compactor_;
   std::unique_ptr<Api> api_;
   std::unique_ptr<raft::Transport> transport_;
   std::unique_ptr<DigestWatch> digests_;
@@ -102,6 +104,7 @@ class Member {
   StallWatch stalls_;
   PeerTrouble trouble_;
   std::uint64_t log_bytes_ = 0;
+  Instant memory_looked_at_{};
   bool publishing_ = false;
   Alarm alarm_;
   kj::Promise<void> peers_listening_;

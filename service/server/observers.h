@@ -6,6 +6,7 @@
 
 #include "raft/node/node.h"
 #include "service/api/api.h"
+#include "service/api/compactor.h"
 #include "service/lease/lease_keeper.h"
 #include "service/state/state.h"
 #include "service/watch/watch_hub.h"
@@ -15,8 +16,9 @@ namespace coord::service {
 class Observers final : public StateObserver, public raft::NodeObserver {
  public:
   // To be called once, before anything is applied.
-  void attach(Api& api, LeaseKeeper& leases, WatchHub& watches) {
+  void attach(Api& api, Compactor& compactor, LeaseKeeper& leases, WatchHub& watches) {
     api_ = &api;
+    compactor_ = &compactor;
     leases_ = &leases;
     watches_ = &watches;
   }
@@ -31,7 +33,7 @@ class Observers final : public StateObserver, public raft::NodeObserver {
   void on_lease_ended(LeaseId lease) override { leases_->on_lease_ended(lease); }
   void on_lock_changed(const LockName& name) override { api_->on_lock_changed(name); }
   void on_member_published(const MemberRecord&) override {}
-  void on_compacted(Revision) override {}
+  void on_compacted(Revision oldest_kept) override { compactor_->on_compacted(oldest_kept); }
   void on_reloaded() override {
     api_->on_reloaded();
     leases_->on_reloaded();
@@ -40,11 +42,13 @@ class Observers final : public StateObserver, public raft::NodeObserver {
 
   void on_fact(const raft::Fact& fact) override {
     leases_->on_fact(fact);
+    compactor_->on_fact(fact);
     api_->on_fact(fact);
   }
 
  private:
   Api* api_ = nullptr;
+  Compactor* compactor_ = nullptr;
   LeaseKeeper* leases_ = nullptr;
   WatchHub* watches_ = nullptr;
 };

@@ -1,4 +1,5 @@
 // Keyspace::compact: taking changes off the front of the history.
+#include <algorithm>
 #include <utility>
 
 #include "service/state/keyspace.h"
@@ -43,6 +44,22 @@ std::vector<OldChange> oldest_changes(const Tables& tables, ChangeId from, Revis
 }
 
 }  // namespace
+
+Revision Keyspace::compaction_step(Revision from, Revision target, std::size_t changes_max) const {
+  const Revision first = std::max(from, compacted_);
+  if (target <= first) return target;
+  std::size_t changes = 0;
+  Revision oldest;
+  const auto cursor = tables().seek(Table::kChanges, ChangeKey({first, 0}));
+  for (; cursor->valid(); cursor->next()) {
+    const Revision revision = change_id(cursor->key()).revision;
+    if (revision >= target) break;
+    if (oldest.is_zero()) oldest = revision;
+    // A line stands before a whole revision, and moves by one at least.
+    if (++changes > changes_max && revision != oldest) return revision;
+  }
+  return target;
+}
 
 void Keyspace::compact(Revision line) {
   if (line <= compacted_ || line > revision_) return;

@@ -55,6 +55,8 @@ class Keyspace {
   // observer is told.
   void finish();
 
+  // See State::compaction_step().
+  Revision compaction_step(Revision from, Revision target, std::size_t changes_max) const;
   // Moves the line, in one go. Without effect if `line` is not ahead of it, or is in the future.
   void compact(Revision line);
 

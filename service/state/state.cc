@@ -39,6 +39,10 @@ std::uint64_t State::epoch() const {
   return impl_->epoch();
 }
 
+Revision State::compaction_step(Revision from, Revision target, std::size_t changes_max) const {
+  return impl_->keys().compaction_step(from, target, changes_max);
+}
+
 Result<RangeResult> State::range(const RangeQuery& query) const {
   return read_range(impl_->keys(), query);
 }

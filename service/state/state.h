@@ -125,6 +125,9 @@ class State {
   Revision revision() const;
   Revision compacted() const;  // the oldest revision that can be read; zero: all of them
   std::uint64_t epoch() const;
+  // How far a compaction may go that is to take at most so many changes off the history from `from`
+  // on, or those of one revision: no further than `target`.
+  Revision compaction_step(Revision from, Revision target, std::size_t changes_max) const;
 
   // Errors: kEmptyKey, kReversedRange, kFutureRevision, kCompacted.
   Result<RangeResult> range(const RangeQuery& query) const;

@@ -20,6 +20,7 @@ namespace {
 
 // Also how much the kernel lets a pipe hold.
 constexpr std::size_t kPortion = std::size_t{1} << 20;
+constexpr int kCopyNice = 5;
 
 struct Pipe {
   FileDescriptor out;
@@ -57,7 +58,9 @@ Copier::Copier(std::shared_ptr<Environment> environment, CopyOptions options,
       finished_(std::move(finished)),
       begun_at_(std::chrono::steady_clock::now()),
       thread_([this] {
-        give_way();
+        // The longer it takes, the more LMDB's file grows: that others come first is seen to by its
+        // pace.
+        give_way(kCopyNice);
         finished_(copy());
       }) {}
 
@@ -123,6 +126,7 @@ Status Copier::drain(int pipe, PacedFile& file, Hasher64& hasher) {
     const std::span<const std::byte> portion(buffer.get(), static_cast<std::size_t>(got));
     hasher.update(portion);
     if (Status status = file.append(portion); !status.ok()) return status;
+    environment_->look_after_memory();
   }
   return cancelled_error();
 }

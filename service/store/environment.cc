@@ -86,6 +86,11 @@ Status Environment::open_env(std::size_t map_bytes) {
   // thread. NORDAHEAD: look-ups are scattered, and reading ahead would push out what is in use.
   const unsigned flags = MDB_NOTLS | MDB_NORDAHEAD;
   lmdb_must(mdb_env_open(env_, directory_.c_str(), flags, 0600), "env_open");
+  mdb_filehandle_t file;
+  MDB_envinfo info;
+  lmdb_must(mdb_env_get_fd(env_, &file), "env_get_fd");
+  lmdb_must(mdb_env_info(env_, &info), "env_info");
+  memory_ = std::make_unique<MapMemory>(file, info.me_mapsize);
   return Status::success();
 }
 

@@ -21,11 +21,15 @@
 #include "raft/base/result.h"
 #include "raft/core/types.h"
 #include "service/store/layers.h"
+#include "service/store/map_memory.h"
 
 namespace coord::service {
 
 inline constexpr const char* kDataFile = "data.mdb";
 inline constexpr const char* kLockFile = "lock.mdb";
+
+// Of all files that the process has mapped; it needs a few megabytes for its program.
+inline constexpr std::size_t kMappedBytesMax = std::size_t{256} << 20;
 
 // What to tell a person.
 Error describe_failure(const LmdbFailure& failure, const std::filesystem::path& file);
@@ -55,6 +59,11 @@ class Environment {
   // Of LMDB's file, as of the last commit.
   std::uint64_t disk_bytes() const;
 
+  // Empties the page tables of the map if the process has too much of its files in them. Cheap if
+  // not. Any thread.
+  bool memory_is_large() const { return memory_->resident_bytes() > kMappedBytesMax; }
+  void look_after_memory() const { memory_->look(kMappedBytesMax); }
+
   // That this file came as a snapshot which ends with that entry; zero if it did not.
   raft::LogId installed_at() const { return installed_at_; }
   // Durable when it returns.
@@ -73,6 +82,7 @@ class Environment {
 
   std::filesystem::path directory_;
   MDB_env* env_ = nullptr;
+  std::unique_ptr<MapMemory> memory_;
   Databases databases_;
   raft::LogId installed_at_;
 };

@@ -9,6 +9,11 @@
 
 namespace coord::service {
 
+namespace {
+// Records after which the memory is looked at: each may bring in some pages of each level.
+constexpr std::size_t kLookInterval = 64;
+}  // namespace
+
 Flusher::Flusher(std::function<void(Flushed)> finished)
     : finished_(std::move(finished)), thread_([this] { work(); }) {}
 
@@ -65,7 +70,7 @@ void Flusher::work() {
       // Before the next job: so there is never a second one waiting.
       std::unique_ptr<Overlay> overlay = std::move(used_);
       lock.unlock();
-      overlay->clear(2 * limits::kOverlayBytesMax);
+      overlay->clear(limits::kOverlayBytesMax);
       lock.lock();
       empty_ = std::move(overlay);
     } else if (job_) {
@@ -116,7 +121,9 @@ void Flusher::write_tables(MDB_txn* txn, const Job& job) {
     const Overlay::Records& records = job.overlay.records(table);
     if (records.empty()) continue;
     writer.begin(table);
+    std::size_t written = 0;
     for (const Overlay::Slot& slot : records) {
+      if (++written % kLookInterval == 0) job.environment.look_after_memory();
       const Overlay::Record& record = *slot.record;
       if (record.erased) {
         writer.erase(record.key());

@@ -12,8 +12,13 @@
 #include "service/store/flusher.h"
 #include "service/store/merge_cursor.h"
 #include "service/store/overlay.h"
+#include "service/store/worker.h"
 
 namespace coord::service {
+
+namespace {
+constexpr std::size_t kPageBytes = 4096;
+}
 
 class Store::Impl {
  public:
@@ -30,7 +35,8 @@ class Store::Impl {
           handlers_.failed(error);
           check_failed(__FILE__, __LINE__, "the disk can be read", error.message);
         }),
-        active_(std::make_unique<Overlay>()) {}
+        active_(std::make_unique<Overlay>()),
+        helper_(post_) {}
 
   ~Impl() {
     copier_.reset();
@@ -123,6 +129,28 @@ class Store::Impl {
   }
   raft::LogId installed_at() const { return environment_->installed_at(); }
 
+  std::size_t flush_pages() const {
+    // What is appended, changes above all, fills its pages.
+    std::size_t pages = active_->bytes() / (2 * kPageBytes);
+    for (std::size_t i = 0; i < kTableCount; ++i) {
+      const Table table = static_cast<Table>(i);
+      if (table == Table::kChanges) continue;
+      pages += std::min(active_->records(table).size(), leaf_pages_[i]);
+    }
+    return pages;
+  }
+  // Emptying page tables takes longer than the loop should.
+  void look_after_memory() {
+    if (looking_ || !environment_->memory_is_large()) return;
+    looking_ = true;
+    helper_.run(
+        [environment = environment_] {
+          environment->look_after_memory();
+          return true;
+        },
+        [this](bool) { looking_ = false; });
+  }
+
   Stats stats() const { return stats_; }
 
  private:
@@ -164,6 +192,7 @@ class Store::Impl {
       MDB_stat stat;
       lmdb_must(mdb_stat(reader_, environment_->databases().tables[i], &stat), "stat");
       on_disk_[i] = stat.ms_entries > 0;
+      leaf_pages_[i] = stat.ms_leaf_pages;
     }
   }
 
@@ -251,9 +280,12 @@ class Store::Impl {
   std::optional<Replacing> replacing_;
   MDB_txn* reader_ = nullptr;
   std::array<bool, kTableCount> on_disk_{};  // whether the reader sees anything in that table
-  std::uint64_t generation_ = 0;             // one more for all that makes cursors unusable
+  std::array<std::size_t, kTableCount> leaf_pages_{};
+  std::uint64_t generation_ = 0;  // one more for all that makes cursors unusable
   Stats stats_;
 
+  bool looking_ = false;  // the helper looks after the memory
+  Worker helper_;
   std::unique_ptr<Flusher> flusher_;
   std::function<void(Result<Snapshot>)> copied_;
   std::unique_ptr<Copier> copier_;
@@ -298,6 +330,12 @@ std::size_t Store::overlay_bytes() const {
 }
 bool Store::flushing() const {
   return impl_->flushing();
+}
+std::size_t Store::flush_pages() const {
+  return impl_->flush_pages();
+}
+void Store::look_after_memory() {
+  impl_->look_after_memory();
 }
 void Store::flush(std::function<void()> done) {
   impl_->flush(std::move(done));

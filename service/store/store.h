@@ -55,6 +55,12 @@ class Store final : public Tables {
   // No flush may be begun: one is under way, or the store is being replaced.
   bool flushing() const;
 
+  // About how many pages LMDB would have to rewrite for the active overlay, each of them in memory
+  // until that is committed. Where many keys are written at random that is what a flush costs.
+  std::size_t flush_pages() const;
+  // Keeps what this process has mapped within bounds; cheap, to be called often.
+  void look_after_memory();
+
   // Freezes the active overlay and lets the flusher write it; `done` runs on the loop's thread when
   // it is on disk. Must not be called while flushing() is true. An empty overlay is done at once.
   void flush(std::function<void()> done);

@@ -5,13 +5,9 @@
 
 namespace coord::service {
 
-namespace {
-constexpr int kNice = 10;
-}
-
-void give_way() {
+void give_way(int nice) {
   // On Linux a nice value is a thread's own, and inherited. Where it is refused nothing changes.
-  static_cast<void>(::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice));
+  static_cast<void>(::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), nice));
 }
 
 Worker::Worker(Post post) : post_(std::move(post)), thread_([this] { work(); }) {}

@@ -13,8 +13,10 @@
 
 namespace coord::service {
 
-// Lets the calling thread give way to the loop and the log, from now on.
-void give_way();
+inline constexpr int kWorkerNice = 10;
+
+// Lets the calling thread, and those that it starts, give way to the loop and the log.
+void give_way(int nice = kWorkerNice);
 
 class Worker {
  public:

@@ -5,7 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 
-#include "client/coordctl/duration.h"
+#include "raft/base/duration.h"
 
 namespace coord::bench {
 
@@ -16,7 +16,7 @@ void add_duration(CLI::App& app, const std::string& name, std::chrono::milliseco
   app.add_option_function<std::string>(
          name,
          [name, &target](const std::string& text) {
-           const Result<milliseconds> duration = ctl::parse_duration(text);
+           const Result<milliseconds> duration = parse_duration(text);
            if (!duration) throw CLI::ValidationError(name, duration.error().message);
            target = *duration;
          },

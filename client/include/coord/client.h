@@ -294,6 +294,17 @@ class Client {
     return async(op::EndpointStatus{std::move(endpoint), timeout}, std::forward<Token>(token));
   }
 
+  // History before that revision goes: it becomes the oldest that can be read and watched. Returns
+  // the oldest one kept, when that is so. kFutureRevision, kCompacted (it is no newer than that
+  // already). kDeadlineExceeded, outcome unknown: the cluster goes on with it.
+  Result<Revision> compact(Revision revision, milliseconds timeout = {}) {
+    return call(op::Compact{revision, timeout});
+  }
+  template <class Token>
+  auto async_compact(Revision revision, milliseconds timeout, Token&& token) {
+    return async(op::Compact{revision, timeout}, std::forward<Token>(token));
+  }
+
   // Healthy: there is a leader, the member hears it, and (linearizable) a read is served in time.
   Result<HealthResult> health(std::string endpoint = {}, bool linearizable = true,
                               milliseconds timeout = {}) {

@@ -151,6 +151,11 @@ struct EndpointStatus {
   std::string endpoint;
   milliseconds timeout;
 };
+struct Compact {
+  using Response = Result<Revision>;
+  Revision revision;
+  milliseconds timeout;
+};
 struct Health {
   using Response = Result<HealthResult>;
   std::string endpoint;

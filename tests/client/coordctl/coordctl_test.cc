@@ -311,6 +311,26 @@ TEST_F(Coordctl, Status_AndHealth_TellOfEachMember) {
   EXPECT_THAT(out({"status"}), HasSubstr("NAME"));
 }
 
+TEST_F(Coordctl, Compact_RemovesWhatWasBefore_AndSaysWhatIsLeft) {
+  const std::string old_revision = json_field(json({"put", "a", "old"}).out, "revision");
+  const std::string revision = json_field(json({"put", "a", "new"}).out, "revision");
+  EXPECT_EQ(json_field(json({"compact", revision}).out, "compact_revision"), revision);
+  EXPECT_EQ(out({"get", "a", "--rev", revision}), "new\n");
+  const RunResult gone = json({"get", "a", "--rev", old_revision});
+  EXPECT_EQ(gone.exit_code, 1);
+  EXPECT_EQ(json_field(gone.err, "error"), "compacted");
+  EXPECT_THAT(gone.err, HasSubstr("the oldest kept is " + revision));
+  EXPECT_EQ(json_field(json({"watch", "a", "--rev", old_revision}).err, "error"), "compacted");
+  EXPECT_EQ(json_field(json({"status"}).out, "compact_revision"), revision);
+
+  EXPECT_EQ(json_field(json({"compact", revision}).err, "error"), "compacted");
+  EXPECT_EQ(json_field(json({"compact", "1000000"}).err, "error"), "futureRevision");
+  EXPECT_EQ(ctl({"compact", "1000000"}).exit_code, 1);
+  out({"put", "a", "newer"});
+  EXPECT_THAT(out({"compact", std::to_string(std::stoull(revision) + 1)}),
+              HasSubstr("oldest revision kept"));
+}
+
 TEST_F(Coordctl, Limits_AreExitCode8) {
   EXPECT_EQ(ctl({"put", "big", "-"}, std::string((1 << 20) + 1, 'x')).exit_code, 8);
   EXPECT_EQ(ctl({"put", std::string(4097, 'k'), "v"}).exit_code, 8);
@@ -345,6 +365,9 @@ TEST(CoordctlAlone, WrongUsage_IsExitCode2_WithAHelpfulLine) {
            {"cas", "k", "--set", "v"},
            {"cas", "k", "--set", "v", "--expect", "x", "--expect-absent"},
            {"--timeout", "5", "health"},
+           {"compact"},
+           {"compact", "0"},
+           {"compact", "-1"},
            {"lease", "grant", "soon"},
            {"lease"},
            {"lock"},

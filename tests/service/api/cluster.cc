@@ -48,7 +48,8 @@ struct TestCluster::Cut final : public capnp::MembranePolicy, public kj::Refcoun
   kj::Own<kj::PromiseFulfiller<void>> breaker;
 };
 
-TestCluster::TestCluster(std::size_t members, RequestLimits limits) {
+TestCluster::TestCluster(std::size_t members, RequestLimits limits, CompactorOptions history)
+    : history_(history) {
   raft::Configuration configuration;
   for (std::size_t i = 1; i <= members; ++i) configuration.voters.push_back(MemberId(i));
   for (const MemberId id : configuration.voters) {
@@ -146,6 +147,8 @@ TestMember::TestMember(TestCluster& cluster, MemberId self,
   watch_source_ = std::make_unique<StateWatchSource>(*state_);
   watches_ = std::make_unique<WatchHub>(*watch_source_, clock.timer,
                                         [this](schema::Header::Builder out) { api_->fill(out); });
+  compactor_ = std::make_unique<Compactor>(
+      *state_, *applier_, clock, [] { return true; }, cluster.history());
   ApiOptions options;
   options.cluster = kCluster;
   options.self = self;
@@ -164,6 +167,7 @@ TestMember::TestMember(TestCluster& cluster, MemberId self,
           .applier = *applier_,
           .leases = *leases_,
           .watches = *watches_,
+          .compactor = *compactor_,
           .clock = clock,
           .peer_service = [this](MemberId to) { return cluster_.peer_service(self_, to); },
           .refuse_writes = [this] { return refuse_writes; },
@@ -209,6 +213,9 @@ void TestMember::on_lease_renewed(LeaseId lease) {
 void TestMember::on_lease_ended(LeaseId lease) {
   leases_->on_lease_ended(lease);
 }
+void TestMember::on_compacted(Revision oldest_kept) {
+  compactor_->on_compacted(oldest_kept);
+}
 void TestMember::on_reloaded() {
   api_->on_reloaded();
   leases_->on_reloaded();
@@ -219,6 +226,7 @@ void TestMember::on_lock_changed(const LockName& name) {
 }
 void TestMember::on_fact(const raft::Fact& fact) {
   leases_->on_fact(fact);
+  compactor_->on_fact(fact);
   api_->on_fact(fact);
 }
 

@@ -15,6 +15,7 @@
 
 #include "service/api/api.h"
 #include "service/api/applier.h"
+#include "service/api/compactor.h"
 #include "service/lease/lease_keeper.h"
 #include "service/watch/watch_hub.h"
 #include "tests/raft/node/no_snapshots.h"
@@ -50,6 +51,7 @@ class TestMember final : public StateObserver, public raft::NodeObserver, public
   State& state() { return *state_; }
   Applier& applier() { return *applier_; }
   Api& api() { return *api_; }
+  Compactor& compactor() { return *compactor_; }
   TestLog& log() { return log_; }
   MemberId id() const { return self_; }
 
@@ -58,6 +60,8 @@ class TestMember final : public StateObserver, public raft::NodeObserver, public
   schema::Lease::Client lease() { return services_->getServices().getLease(); }
   schema::Lock::Client lock() { return services_->getServices().getLock(); }
   schema::Cluster::Client cluster() { return services_->getServices().getCluster(); }
+  schema::Watch::Client watch() { return services_->getServices().getWatch(); }
+  schema::Maintenance::Client maintenance() { return services_->getServices().getMaintenance(); }
   // As another member gets it.
   schema::Forward::Client forward() { return api_->member_door().castAs<schema::Forward>(); }
 
@@ -75,7 +79,7 @@ class TestMember final : public StateObserver, public raft::NodeObserver, public
   void on_lease_ended(LeaseId lease) override;
   void on_lock_changed(const LockName& name) override;
   void on_member_published(const MemberRecord&) override {}
-  void on_compacted(Revision) override {}
+  void on_compacted(Revision oldest_kept) override;
   void on_reloaded() override;
   void on_fact(const raft::Fact& fact) override;
   void send(std::vector<raft::Message> messages) override;
@@ -92,6 +96,7 @@ class TestMember final : public StateObserver, public raft::NodeObserver, public
   std::unique_ptr<LeaseKeeper> leases_;
   std::unique_ptr<StateWatchSource> watch_source_;
   std::unique_ptr<WatchHub> watches_;
+  std::unique_ptr<Compactor> compactor_;
   std::unique_ptr<Api> api_;
   kj::Maybe<capnp::Response<schema::Coord::LoginResults>> login_;
   capnp::Response<schema::Coord::LoginResults>* services_ = nullptr;
@@ -99,7 +104,8 @@ class TestMember final : public StateObserver, public raft::NodeObserver, public
 
 class TestCluster {
  public:
-  explicit TestCluster(std::size_t members, RequestLimits limits = {});
+  explicit TestCluster(std::size_t members, RequestLimits limits = {},
+                       CompactorOptions history = {});
   ~TestCluster() noexcept;
 
   TestMember& member(std::size_t number) { return *members_.at(number - 1); }
@@ -122,6 +128,7 @@ class TestCluster {
   void heal() { isolated_.clear(); }
 
   Instant now() const { return now_; }
+  const CompactorOptions& history() const { return history_; }
   kj::WaitScope& scope() { return scope_; }
   kj::Timer& timer() { return timer_; }
   Clock clock();
@@ -135,6 +142,7 @@ class TestCluster {
   }
   kj::Maybe<capnp::Capability::Client> peer_service(MemberId from, MemberId to);
 
+  const CompactorOptions history_;
   kj::EventLoop loop_;
   kj::WaitScope scope_{loop_};
   kj::TimerImpl timer_{kj::origin<kj::TimePoint>()};

@@ -54,6 +54,21 @@ TEST(Config, OfACluster_NumbersItsMembersTheSameInWhateverOrderTheyAreNamed) {
   EXPECT_NE(one.cluster_id(), good({}).cluster_id());
 }
 
+TEST(Config, History_IsKeptForATimeAndForANumberOfRevisions) {
+  EXPECT_EQ(good({}).history_keep, std::chrono::hours(1));
+  EXPECT_EQ(good({}).history_revisions, 10'000u);
+  const ServerConfig config = good({"--history-keep", "1h30m", "--history-revisions", "7"});
+  EXPECT_EQ(config.history_keep, std::chrono::minutes(90));
+  EXPECT_EQ(config.history_revisions, 7u);
+  const ServerConfig from_environment = good({}, [](const char* variable) -> const char* {
+    return std::string(variable) == "COORD_HISTORY_KEEP" ? "10s" : nullptr;
+  });
+  EXPECT_EQ(from_environment.history_keep, std::chrono::seconds(10));
+  const PrintAndExit exit = refused({"--history-keep", "10"});
+  EXPECT_NE(exit.text.find("--history-keep"), std::string::npos) << exit.text;
+  refused({"--history-revisions", "-1"});
+}
+
 TEST(Config, GivenInSeveralPlaces_PrefersFlagsThenEnvironmentThenFile) {
   const std::string file = testing::TempDir() + "coordd-config-test.ini";
   std::ofstream(file) << "name = from-file\nlog-level = warn\nheartbeat-ms = 20\n";

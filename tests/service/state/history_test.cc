@@ -157,6 +157,25 @@ TEST(Compaction, DeletedKeyThatComesBack_HasNoPast) {
   EXPECT_EQ(m.read(with_prefix(""), Revision(4)), "a=2 b=1");
 }
 
+TEST(Compaction, Step_TakesSoManyChanges_ButWholeRevisions) {
+  Machine m;
+  make_history(m);  // 1, 1, 1, 3 and 1 changes
+  const auto step = [&](std::uint64_t from, std::uint64_t target, std::size_t changes) {
+    return m.state().compaction_step(Revision(from), Revision(target), changes).value();
+  };
+  EXPECT_EQ(step(0, 5, 2), 3u);
+  EXPECT_EQ(step(0, 5, 3), 4u);
+  EXPECT_EQ(step(0, 5, 5), 4u) << "a revision is not cut";
+  EXPECT_EQ(step(0, 5, 6), 5u);
+  EXPECT_EQ(step(4, 5, 1), 5u);
+  EXPECT_EQ(step(0, 5, 100), 5u);
+  EXPECT_EQ(step(0, 2, 100), 2u);
+  EXPECT_EQ(step(3, 3, 1), 3u);
+  m.apply(compact(4));
+  EXPECT_EQ(step(0, 5, 1), 5u) << "from the line on";
+  EXPECT_EQ(step(0, 3, 1), 3u);
+}
+
 TEST(Compaction, OfManyChanges_GoesThroughInOneEntry) {
   Machine m;
   for (int i = 0; i < 2000; ++i) m.write(put(fmt::format("k{}", i % 7), std::string(2000, 'x')));

@@ -1,9 +1,9 @@
-#include "client/coordctl/duration.h"
+#include "raft/base/duration.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-namespace coord::ctl {
+namespace coord {
 namespace {
 
 milliseconds parsed(std::string_view text) {
@@ -62,4 +62,4 @@ TEST(Duration, Format_IsShort) {
 }
 
 }  // namespace
-}  // namespace coord::ctl
+}  // namespace coord

@@ -7,7 +7,7 @@
 #include "raft/base/result.h"
 #include "raft/base/types.h"
 
-namespace coord::ctl {
+namespace coord {
 
 // Units: ms, s, m, h, d; only 0 may go without. Rounded to the millisecond, at most a thousand
 // years, never negative. kInvalidArgument says what is wrong with the text.
@@ -16,4 +16,4 @@ Result<milliseconds> parse_duration(std::string_view text);
 // "250ms", "1.5s", "2m", "1h30m": what parse_duration reads back as the same.
 std::string format_duration(milliseconds duration);
 
-}  // namespace coord::ctl
+}  // namespace coord

@@ -1,4 +1,4 @@
-#include "client/coordctl/duration.h"
+#include "raft/base/duration.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 #include <cmath>
 #include <cstdint>
 
-namespace coord::ctl {
+namespace coord {
 
 namespace {
 
@@ -76,4 +76,4 @@ std::string format_duration(milliseconds duration) {
   return text;
 }
 
-}  // namespace coord::ctl
+}  // namespace coord

@@ -1,7 +1,7 @@
 #include "tests/raft/core/safety.h"
 
 #include "raft/core/describe.h"
-#include "raft/core/quorum.h"
+#include "tests/raft/core/naive_quorum.h"
 
 namespace coord::raft {
 
@@ -64,11 +64,11 @@ void Safety::commits(const CoreStatus& before, const CoreStatus& now, const Disk
               entry->id, known);
       continue;
     }
-    const auto holds = [&](MemberId id) {
-      const auto disk = disks.find(id);
-      return disk != disks.end() && disk->second->holds(entry->id) ? Index(1) : Index(0);
-    };
-    require(reached_by_quorum(before.configuration, Index(0), holds) == Index(1),
+    std::set<MemberId> holders;
+    for (const auto& [id, disk] : disks) {
+      if (disk->holds(entry->id)) holders.insert(id);
+    }
+    require(is_quorum(before.configuration, holders),
             "member {} takes {} for committed, which no quorum of {} has durably", now.self,
             entry->id, describe(before.configuration));
     committed_.push_back({*entry, now.term});

@@ -4,6 +4,7 @@
 
 #include "raft/core/memory_log.h"
 #include "raft/core/quorum.h"
+#include "tests/raft/core/naive_quorum.h"
 #include "tests/raft/core/property.h"
 
 namespace coord::raft {
@@ -25,17 +26,6 @@ Configuration any_configuration() {
   }
   configuration.learners.emplace_back(10);
   return configuration;
-}
-
-bool is_quorum(const Configuration& configuration, const std::set<MemberId>& members) {
-  const auto has_majority = [&](const std::vector<MemberId>& voters) {
-    std::size_t count = 0;
-    for (const MemberId voter : voters) count += members.count(voter);
-    return count * 2 > voters.size();
-  };
-  if (configuration.voters.empty()) return false;
-  return has_majority(configuration.voters) &&
-         (configuration.outgoing.empty() || has_majority(configuration.outgoing));
 }
 
 COORD_PROPERTY(QuorumTwin, ReachedByQuorum_IsTheLargestValueThatAQuorumHas, kQuorumCases) {

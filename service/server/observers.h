@@ -7,6 +7,7 @@
 #include "raft/node/node.h"
 #include "service/api/api.h"
 #include "service/lease/lease_keeper.h"
+#include "service/server/place.h"
 #include "service/state/state.h"
 #include "service/watch/watch_hub.h"
 
@@ -15,7 +16,8 @@ namespace coord::service {
 class Observers final : public StateObserver, public raft::NodeObserver {
  public:
   // To be called once, before anything is applied.
-  void attach(Api& api, LeaseKeeper& leases, WatchHub& watches) {
+  void attach(Place& place, Api& api, LeaseKeeper& leases, WatchHub& watches) {
+    place_ = &place;
     api_ = &api;
     leases_ = &leases;
     watches_ = &watches;
@@ -34,11 +36,13 @@ class Observers final : public StateObserver, public raft::NodeObserver {
   void on_compacted(Revision) override {}
 
   void on_fact(const raft::Fact& fact) override {
+    place_->on_fact(fact);
     leases_->on_fact(fact);
     api_->on_fact(fact);
   }
 
  private:
+  Place* place_ = nullptr;
   Api* api_ = nullptr;
   LeaseKeeper* leases_ = nullptr;
   WatchHub* watches_ = nullptr;

@@ -17,6 +17,7 @@ struct Services {
   schema::Lease::Client lease;
   schema::Lock::Client lock;
   schema::Cluster::Client cluster;
+  schema::Membership::Client membership;
 };
 
 // The context has to outlive all of them.

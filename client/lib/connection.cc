@@ -33,6 +33,7 @@ void Connection::close() {
   lease_.reset();
   lock_.reset();
   cluster_.reset();
+  membership_.reset();
   rpc_.reset();
 }
 
@@ -54,6 +55,7 @@ rpc::Task<Status> Connection::log_in(Environment& environment, std::string clien
   lease_ = services.getLease();
   lock_ = services.getLock();
   cluster_ = services.getCluster();
+  membership_ = services.getMembership();
   greeting_.header = to_header(answer.getHeader());
 
   auto known =
@@ -62,6 +64,7 @@ rpc::Task<Status> Connection::log_in(Environment& environment, std::string clien
   for (const auto member : known.getMembers()) {
     greeting_.members.push_back(to_member_info(member));
   }
+  greeting_.members_version = Index(known.getHeader().getMembers());
   greeting_.leader = MemberId(known.getLeader());
   co_return Status();
 }

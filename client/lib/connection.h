@@ -24,6 +24,7 @@ class Connection final {
   struct Greeting {
     ResponseHeader header;
     std::vector<MemberInfo> members;
+    Index members_version;  // see Header.members
     MemberId leader;
   };
 
@@ -46,6 +47,7 @@ class Connection final {
   schema::Lease::Client& lease() { return *lease_; }
   schema::Lock::Client& lock() { return *lock_; }
   schema::Cluster::Client& cluster() { return *cluster_; }
+  schema::Membership::Client& membership() { return *membership_; }
 
  private:
   friend rpc::Task<Result<std::shared_ptr<Connection>>> connect(Environment& environment,
@@ -60,6 +62,7 @@ class Connection final {
   std::optional<schema::Lease::Client> lease_;
   std::optional<schema::Lock::Client> lock_;
   std::optional<schema::Cluster::Client> cluster_;
+  std::optional<schema::Membership::Client> membership_;
   Greeting greeting_;
 };
 

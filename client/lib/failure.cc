@@ -49,8 +49,15 @@ Meaning meaning_of(ErrorCode code) {
     case ErrorCode::kStorageFull:
     case ErrorCode::kPermissionDenied:
     case ErrorCode::kUnauthenticated:
+    case ErrorCode::kMemberNotFound:
+    case ErrorCode::kMemberExists:
+    case ErrorCode::kChangeInFlight:
+    case ErrorCode::kNotCaughtUp:
+    case ErrorCode::kWouldLoseQuorum:
     case ErrorCode::kWrongCluster:
     case ErrorCode::kWrongMember:
+    case ErrorCode::kMemberRemoved:
+    case ErrorCode::kWrongIncarnation:
     case ErrorCode::kIo:
     case ErrorCode::kCorrupt:
     case ErrorCode::kInUse:

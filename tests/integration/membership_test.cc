@@ -147,7 +147,9 @@ TEST_F(Membership, TwentyTransfers_InterruptNobody) {
   std::printf("gaps at a transfer: median %lld ms, longest %lld ms\n",
               static_cast<long long>(gaps[gaps.size() / 2].count()),
               static_cast<long long>(gaps.back().count()));
-  EXPECT_LT(gaps[gaps.size() / 2], kTransferGapMedian);
+  // A transfer takes about as long as a few writes: where the machine is so busy that each of those
+  // is slow, the bound is theirs.
+  EXPECT_LT(gaps[gaps.size() / 2], std::max(kTransferGapMedian, 5 * load.median()));
 }
 
 TEST_F(Membership, RemovedMember_DoesNotStartAgain) {

@@ -69,6 +69,17 @@ std::chrono::milliseconds WriteLoad::slowest() const {
   return ms(longest);
 }
 
+std::chrono::milliseconds WriteLoad::median() const {
+  std::vector<Clock::duration> all;
+  for (const Worker& worker : workers_) {
+    for (const Write& write : worker.writes) all.push_back(write.ended - write.begun);
+  }
+  if (all.empty()) return {};
+  const auto middle = all.begin() + static_cast<std::ptrdiff_t>(all.size() / 2);
+  std::nth_element(all.begin(), middle, all.end());
+  return ms(*middle);
+}
+
 std::chrono::milliseconds WriteLoad::longest_gap(int client, Clock::time_point from,
                                                  Clock::time_point to) const {
   Clock::duration longest{0};

@@ -33,6 +33,7 @@ class WriteLoad {
   std::vector<std::string> failures() const { return failures_; }
   std::size_t acknowledged() const;
   std::chrono::milliseconds slowest() const;
+  std::chrono::milliseconds median() const;
   // The longest time without an acknowledgement, for one client, among the writes that were under
   // way between the two moments.
   std::chrono::milliseconds longest_gap(int client, Clock::time_point from,

@@ -98,6 +98,7 @@ class Directory final : private kj::TaskSet::ErrorHandler {
   };
   void learn(const News& news);
   void learn_members(const News& news);
+  void refresh_members();
   void keep_up_with_members();
   void lead(Endpoint* endpoint);
   void look_for_leader();
@@ -116,7 +117,8 @@ class Directory final : private kj::TaskSet::ErrorHandler {
   std::function<void()> changed_;
   std::vector<std::unique_ptr<Endpoint>> endpoints_;
   Endpoint* leader_ = nullptr;
-  Index members_version_;    // of the newest members heard of
+  Index members_version_;    // of the members that are known
+  Index members_heard_of_;   // there are newer ones, if it is greater
   bool refreshing_ = false;  // they are being asked for
   Term term_;                // the newest heard of; what is said of older ones is not believed
   std::size_t turn_ = 0;     // where the next balanced pick or attempt begins

@@ -13,6 +13,8 @@ constexpr Duration kLeaderPatience = milliseconds(200);
 // How often members are asked for the leader while nobody knows it.
 constexpr Duration kAskInterval = milliseconds(20);
 constexpr Duration kAskTimeout = milliseconds(500);
+// Between two questions for members that were heard of.
+constexpr Duration kRefreshInterval = milliseconds(50);
 // How often a member is asked for the others where no answer brings news of them.
 constexpr Duration kMembersInterval = seconds(10);
 // Configured and learned together; a server that tells of more is not believed.
@@ -61,6 +63,18 @@ void Directory::learn_members(const News& news) {
   }
 }
 
+// Until they are as new as was heard of: the member that is asked may be behind the one whose
+// answer it has passed on.
+void Directory::refresh_members() {
+  if (refreshing_ || closed_ || members_heard_of_ <= members_version_) return;
+  refreshing_ = true;
+  if (const auto connection = pick_any()) tasks_.add(ask(connection, nullptr));
+  after(kRefreshInterval, [this] {
+    refreshing_ = false;
+    refresh_members();
+  });
+}
+
 void Directory::keep_up_with_members() {
   after(kMembersInterval, [this] {
     if (closed_) return;
@@ -92,13 +106,9 @@ void Directory::lead(Endpoint* endpoint) {
 
 void Directory::answered(const std::shared_ptr<Connection>& connection, MemberId member, Term term,
                          Index members) {
-  if (members > members_version_ && !refreshing_ && !connection->closed()) {
-    refreshing_ = true;
-    // The member that is connected may be behind the one whose answer it passed on, so that one
-    // question is not always enough; but not more than one at a time.
-    tasks_.add(ask(connection, nullptr).promise().then([this] {
-      after(kAskInterval, [this] { refreshing_ = false; });
-    }));
+  if (members > members_heard_of_) {
+    members_heard_of_ = members;
+    refresh_members();
   }
   // A refusal may come without a header.
   const bool news = !member.is_zero() && (term > term_ || member != connection->member());

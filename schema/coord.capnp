@@ -18,6 +18,7 @@ struct Header {
   epoch @3 :UInt64;      # changes when a cluster is restored from a backup; revisions of different
                          # epochs cannot be compared
   term @4 :UInt64;
+  members @5 :UInt64;    # grows when the members change: ask for them again
 }
 
 enum Outcome {
@@ -485,6 +486,69 @@ interface Maintenance {
 }
 
 # ---------------------------------------------------------------------------------------------
+# Who takes part. Every member takes these calls and passes them on to the leader.
+
+struct MemberIdentity {
+  # What a member says of itself, before it is one.
+  cluster @0 :UInt64;
+  id @1 :UInt64;
+  name @2 :Text;
+  clientAddress @3 :Text;
+  version @4 :Text;
+  empty @5 :Bool;             # it has no data and waits to be added
+}
+
+struct NewMember {
+  name @0 :Text;
+  peerAddress @1 :Text;       # where the leader reaches it
+}
+struct NewAddress {
+  id @0 :UInt64;
+  peerAddress @1 :Text;
+}
+struct Replacement {
+  old @0 :UInt64;
+  new @1 :UInt64;             # a learner that has caught up
+}
+
+struct MemberChange {
+  # One at a time. Repeating one that was made already succeeds, except remove (memberNotFound).
+  union {
+    addLearner @0 :NewMember; # has to answer there under that name, empty, of this cluster
+    promote @1 :UInt64;       # a learner that has caught up: from now on it votes
+    remove @2 :UInt64;
+    replace @3 :Replacement;  # promote and remove in one
+    updateAddress @4 :NewAddress;
+  }
+}
+
+struct MemberProgress {
+  enum Replication { probe @0; replicate @1; snapshot @2; }
+  id @0 :UInt64;
+  matchIndex @1 :UInt64;      # its log is known to be the leader's up to there
+  replication @2 :Replication;
+  caughtUp @3 :Bool;          # may be made a voter
+  recentlyActive @4 :Bool;    # the leader has heard from it within an election timeout
+}
+
+interface Membership {
+  probe @0 (peerAddress :Text, deadlineMs :UInt32)
+        -> (header :Header, identity :MemberIdentity, failure :Failure);
+  # Whom the leader finds there.
+  change @1 (change :MemberChange, deadlineMs :UInt32)
+         -> (header :Header, member :UInt64, failure :Failure);
+  # Answered when it is committed and the joint configuration, where there was one, has been left.
+  # `member`: which one it was about.
+  progress @2 (deadlineMs :UInt32)
+           -> (header :Header, lastIndex :UInt64, members :List(MemberProgress), failure :Failure);
+  # As the leader sees it. It is among them itself.
+  transfer @3 (target :UInt64, deadlineMs :UInt32)
+           -> (header :Header, leader :UInt64, failure :Failure);
+  # Leadership to that member, or to the one that is best prepared if it is zero. Answered when
+  # another one leads.
+}
+
+# ---------------------------------------------------------------------------------------------
 # The door
 
 struct ClientInfo {
@@ -506,4 +570,5 @@ struct Services {
   lock @3 :Lock;
   cluster @4 :Cluster;
   maintenance @5 :Maintenance;
+  membership @6 :Membership;
 }

@@ -7,16 +7,33 @@ using Api = import "coord.capnp";
 
 interface Peer {
   # The bootstrap capability of the peer port.
-  greet @0 (greeting :Greeting) -> (session :PeerSession, failure :Text, code :UInt16);
-  # Refused for another cluster, for a member that this one is not, or from one it does not know:
-  # then there is no session, but a sentence and an ErrorCode of raft/base/error.h.
+  greet @0 (greeting :Greeting)
+        -> (session :PeerSession, failure :Text, code :UInt16, incarnation :UInt64);
+  # Refused for another cluster, for a member that this one is not, or from one that was removed or
+  # has lost its disk: then there is no session, but a sentence and an ErrorCode of
+  # raft/base/error.h. `incarnation`: of the member that answers.
+
+  identify @1 () -> (identity :PeerIdentity);
+  # Who answers here; for whoever wants to know before it is made a member.
 }
 
 struct Greeting {
   cluster @0 :UInt64;
   from @1 :UInt64;
   to @2 :UInt64;
-  protocol @3 :UInt16;        # 1
+  protocol @3 :UInt16;        # 2
+  incarnation @4 :UInt64;     # of the disk of the member that greets: drawn when it was new
+  address @5 :Text;           # HOST:PORT where it wants to be dialled by who does not know it yet
+}
+
+struct PeerIdentity {
+  cluster @0 :UInt64;
+  member @1 :UInt64;
+  name @2 :Text;
+  incarnation @3 :UInt64;
+  empty @4 :Bool;             # it belongs to no configuration yet: it waits to be added
+  version @5 :Text;
+  clientAddress @6 :Text;
 }
 
 interface PeerSession {
@@ -27,7 +44,7 @@ interface PeerSession {
   # What requests are forwarded to: a Forward.
 }
 
-interface Forward extends(Api.Kv, Api.Lease, Api.Maintenance) {
+interface Forward extends(Api.Kv, Api.Lease, Api.Maintenance, Api.Membership) {
   # What only the leader can do, on behalf of another member's client. A member that does not lead
   # refuses (notLeader) instead of passing on, so that no request goes round in circles.
   publishMember @0 (member :Api.MemberInfo) -> (failure :Api.Failure);

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "client/coordctl/cli_parts.h"
 #include "client/coordctl/commands.h"
 #include "client/coordctl/escape.h"
 #include "client/coordctl/number.h"
@@ -18,9 +19,6 @@
 namespace coord::ctl {
 
 namespace {
-
-// What parsing has decided to do.
-using Action = std::function<ExitCode(Context&)>;
 
 CLI::Option* add_duration(CLI::App& command, const std::string& name, milliseconds& target,
                           const std::string& help) {
@@ -66,17 +64,6 @@ CLI::Option* add_number(CLI::App& command, const std::string& name, Strong<Tag>&
 CLI::Option* add_count(CLI::App& command, std::uint64_t& target, const std::string& help) {
   return add_number(
       command, "--count", 1, [&target](std::uint64_t count) { target = count; }, help);
-}
-
-// A command whose arguments live as long as the parser, and the function that they go to.
-template <class Arguments>
-std::shared_ptr<Arguments> arguments_of(CLI::App& command, Action& action,
-                                        ExitCode (*run)(Context&, const Arguments&)) {
-  auto arguments = std::make_shared<Arguments>();
-  command.callback([&action, run, arguments] {
-    action = [run, arguments](Context& context) { return run(context, *arguments); };
-  });
-  return arguments;
 }
 
 void add_put(CLI::App& app, Action& action) {
@@ -173,17 +160,6 @@ void add_watch(CLI::App& app, Action& action) {
 
 void add_lease_id(CLI::App& command, LeaseId& id) {
   add_number(command, "ID", id, "The number that `lease grant` printed")->required();
-}
-
-// A command of one argument.
-template <class Argument>
-std::shared_ptr<Argument> argument_of(CLI::App& command, Action& action,
-                                      ExitCode (*run)(Context&, Argument)) {
-  auto argument = std::make_shared<Argument>();
-  command.callback([&action, run, argument] {
-    action = [run, argument](Context& context) { return run(context, *argument); };
-  });
-  return argument;
 }
 
 void add_lease(CLI::App& app, Action& action) {
@@ -410,6 +386,8 @@ void add_commands(CLI::App& app, Action& action) {
   add_lock(app, action);
   add_elect(app, action);
   add_cluster(app, action);
+  add_member(app, action);
+  add_leader(app, action);
   // Global flags are understood after the command as well.
   for (CLI::App* command : app.get_subcommands({})) command->fallthrough();
 }

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <asio/use_future.hpp>
 #include <future>
 #include <map>
@@ -10,28 +9,11 @@
 
 #include "client/coordctl/commands.h"
 #include "client/coordctl/escape.h"
+#include "client/coordctl/table.h"
 
 namespace coord::ctl {
 
 namespace {
-
-constexpr std::size_t kColumns = 9;
-using Row = std::array<std::string, kColumns>;
-
-// Each column as wide as its widest field.
-void print_table(const Printer& out, const std::vector<Row>& rows) {
-  std::array<std::size_t, kColumns> widths{};
-  for (const Row& row : rows) {
-    for (std::size_t i = 0; i < kColumns; ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  for (const Row& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i + 1 < kColumns; ++i) {
-      line += fmt::format("{:<{}}  ", row[i], widths[i]);
-    }
-    out.line(line + row.back());
-  }
-}
 
 Json json_of(const MemberStatus& status) {
   return Json::object({
@@ -79,7 +61,7 @@ std::string name_of(const std::vector<MemberInfo>& members, MemberId id) {
   return "-";
 }
 
-Row row_of(const std::vector<MemberInfo>& members, const MemberStatus& status) {
+TableRow row_of(const std::vector<MemberInfo>& members, const MemberStatus& status) {
   return {escape(status.info.name),
           escape(status.info.client_address),
           std::string(to_string(status.role)),
@@ -91,7 +73,7 @@ Row row_of(const std::vector<MemberInfo>& members, const MemberStatus& status) {
           escape(status.version)};
 }
 
-Row row_of(const MemberInfo& member) {
+TableRow row_of(const MemberInfo& member) {
   return {escape(member.name),
           escape(member.client_address),
           "unreachable",
@@ -159,7 +141,7 @@ ExitCode status(Context& context) {
   if (!found) return context.out().fail(found.error());
   const std::vector<MemberInfo>& members = found->members;
   const Answers answers = ask(context.client(), addresses_of(members, context.globals().endpoints));
-  std::vector<Row> rows = {
+  std::vector<TableRow> rows = {
       {"NAME", "ENDPOINT", "ROLE", "TERM", "LEADER", "COMMIT", "APPLIED", "REVISION", "VERSION"}};
   for (const MemberInfo& member : members) {
     const auto status = answers.statuses.find(member.id);

@@ -96,6 +96,31 @@ ExitCode elect_observe(Context& context, const ObserveArguments& arguments);
 ExitCode elect_leader(Context& context, const std::string& name);
 
 ExitCode compact(Context& context, Revision revision);
+// Members are named by their names, or by the numbers that member list shows.
+ExitCode member_list(Context& context);
+struct MemberAddArguments {
+  std::string name;
+  std::string peer;
+  bool learner = false;
+};
+ExitCode member_add(Context& context, const MemberAddArguments& arguments);
+ExitCode member_remove(Context& context, std::string name);
+ExitCode member_promote(Context& context, std::string name);
+struct MemberReplaceArguments {
+  std::string old_name;
+  std::string new_name;
+  std::string peer;
+};
+ExitCode member_replace(Context& context, const MemberReplaceArguments& arguments);
+struct MemberUpdateArguments {
+  std::string name;
+  std::string peer;
+};
+ExitCode member_update(Context& context, const MemberUpdateArguments& arguments);
+ExitCode leader_show(Context& context);
+// Empty: to whoever is best prepared.
+ExitCode leader_transfer(Context& context, std::string name);
+
 ExitCode status(Context& context);
 ExitCode health(Context& context);
 ExitCode version(Context& context);

@@ -60,6 +60,7 @@ ExitCode exit_code_of(const Error& error) {
     case ErrorCode::kLeaseExists:
     case ErrorCode::kMemberExists:
     case ErrorCode::kMemberRemoved:
+    case ErrorCode::kWrongIncarnation:
     case ErrorCode::kReplyDiscarded:
     case ErrorCode::kNotANumber:
     case ErrorCode::kNumberOverflow:

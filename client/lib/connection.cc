@@ -34,6 +34,7 @@ void Connection::close() {
   lock_.reset();
   cluster_.reset();
   maintenance_.reset();
+  membership_.reset();
   rpc_.reset();
 }
 
@@ -56,6 +57,7 @@ rpc::Task<Status> Connection::log_in(Environment& environment, std::string clien
   lock_ = services.getLock();
   cluster_ = services.getCluster();
   maintenance_ = services.getMaintenance();
+  membership_ = services.getMembership();
   greeting_.header = to_header(answer.getHeader());
 
   auto known =
@@ -64,6 +66,7 @@ rpc::Task<Status> Connection::log_in(Environment& environment, std::string clien
   for (const auto member : known.getMembers()) {
     greeting_.members.push_back(to_member_info(member));
   }
+  greeting_.members_version = Index(known.getHeader().getMembers());
   greeting_.leader = MemberId(known.getLeader());
   co_return Status();
 }

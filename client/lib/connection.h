@@ -24,6 +24,7 @@ class Connection final {
   struct Greeting {
     ResponseHeader header;
     std::vector<MemberInfo> members;
+    Index members_version;  // see Header.members
     MemberId leader;
   };
 
@@ -47,6 +48,7 @@ class Connection final {
   schema::Lock::Client& lock() { return *lock_; }
   schema::Cluster::Client& cluster() { return *cluster_; }
   schema::Maintenance::Client& maintenance() { return *maintenance_; }
+  schema::Membership::Client& membership() { return *membership_; }
 
  private:
   friend rpc::Task<Result<std::shared_ptr<Connection>>> connect(Environment& environment,
@@ -62,6 +64,7 @@ class Connection final {
   std::optional<schema::Lock::Client> lock_;
   std::optional<schema::Cluster::Client> cluster_;
   std::optional<schema::Maintenance::Client> maintenance_;
+  std::optional<schema::Membership::Client> membership_;
   Greeting greeting_;
 };
 

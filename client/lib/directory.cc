@@ -3,23 +3,14 @@
 #include <algorithm>
 #include <utility>
 
-#include "client/lib/convert.h"
-
 namespace coord::internal {
 namespace {
 
 // A second endpoint is tried when the first has not answered within that time.
 constexpr Duration kStagger = milliseconds(30);
 constexpr Duration kConnectTimeout = milliseconds(2000);
-// How long a request waits for a connection to the leader before it goes to a member that forwards.
-constexpr Duration kLeaderPatience = milliseconds(200);
 constexpr Duration kBackoffMin = milliseconds(20);
 constexpr Duration kBackoffMax = milliseconds(500);
-// How often members are asked for the leader while nobody knows it.
-constexpr Duration kAskInterval = milliseconds(20);
-constexpr Duration kAskTimeout = milliseconds(500);
-// Configured and learned together; a server that tells of more is not believed.
-constexpr std::size_t kEndpointsMax = 64;
 
 }  // namespace
 
@@ -37,6 +28,7 @@ Directory::Directory(Environment& environment, std::vector<std::string> endpoint
   }
   // Clients that were given the same list spread over it.
   if (!endpoints_.empty()) turn_ = environment_.random() % endpoints_.size();
+  keep_up_with_members();
 }
 
 Directory::~Directory() {
@@ -154,7 +146,7 @@ void Directory::connected(Endpoint& endpoint, std::shared_ptr<Connection> connec
   endpoint.connection = connection;
   tasks_.add(watch_connection(connection));
   const auto& greeting = connection->greeting();
-  learn(greeting.members, greeting.leader, greeting.header.term);
+  learn({greeting.members, greeting.members_version, greeting.leader, greeting.header.term});
   wanted_ = false;
   wake();
 }
@@ -203,141 +195,6 @@ void Directory::drop(Endpoint& endpoint) {
   // Closed when nothing of it is on the stack any more.
   tasks_.add(kj::evalLater([connection = std::move(endpoint.connection)] { connection->close(); }));
   endpoint.connection = nullptr;
-}
-
-// ------------------------------------------------------------------------------------------------
-// Learning
-
-void Directory::learn(const std::vector<MemberInfo>& members, MemberId leader, Term term) {
-  for (const MemberInfo& member : members) {
-    const std::string& address = member.client_address;
-    if (address.empty() || endpoints_.size() >= kEndpointsMax || find(address) != nullptr) continue;
-    // A member that is connected under another name of its address needs no second connection.
-    const bool known = std::any_of(endpoints_.begin(), endpoints_.end(), [&](const auto& endpoint) {
-      return endpoint->connection != nullptr && endpoint->connection->member() == member.id;
-    });
-    if (known) continue;
-    endpoints_.push_back(std::make_unique<Endpoint>());
-    endpoints_.back()->address = address;
-  }
-  if (leader.is_zero() || term < term_) return;
-  term_ = term;
-  for (auto& endpoint : endpoints_) {
-    if (endpoint->connection != nullptr && endpoint->connection->member() == leader) {
-      return lead(endpoint.get());
-    }
-  }
-  for (const MemberInfo& member : members) {
-    if (member.id == leader && !member.client_address.empty()) {
-      return lead(find(member.client_address));
-    }
-  }
-}
-
-void Directory::lead(Endpoint* endpoint) {
-  leader_ = endpoint;
-  if (leader_ == nullptr || leader_->connection != nullptr) return;
-  // One that cannot be reached just now is of no use: its followers forward.
-  const Instant now = environment_.clock();
-  if (leader_->connecting ? leader_->connecting_since + kLeaderPatience <= now
-                          : leader_->not_before > now) {
-    leader_ = nullptr;
-    return;
-  }
-  if (!leader_->connecting) start_connecting(*leader_);
-  after(kLeaderPatience, [this, endpoint] {
-    if (leader_ != endpoint || endpoint->connection != nullptr) return;
-    leader_ = nullptr;
-    wake();
-  });
-}
-
-void Directory::answered(const std::shared_ptr<Connection>& connection, MemberId member,
-                         Term term) {
-  // A refusal may come without a header.
-  const bool news = !member.is_zero() && (term > term_ || member != connection->member());
-  if (!news || endpoint_of(*connection) == nullptr) return;
-  look_for_leader();
-}
-
-bool Directory::not_leader(const std::shared_ptr<Connection>& connection, const std::string& hint) {
-  Endpoint* endpoint = endpoint_of(*connection);
-  if (leader_ == endpoint) leader_ = nullptr;
-  if (!hint.empty() && hint != connection->address()) {
-    if (find(hint) == nullptr && endpoints_.size() < kEndpointsMax) {
-      endpoints_.push_back(std::make_unique<Endpoint>());
-      endpoints_.back()->address = hint;
-    }
-    lead(find(hint));
-  }
-  if (leader_ == nullptr) look_for_leader();
-  return leader_ != nullptr;
-}
-
-void Directory::look_for_leader() {
-  if (asking_ || closed_) return;
-  asking_ = true;
-  for (auto& endpoint : endpoints_) {
-    if (endpoint->connection != nullptr) {
-      tasks_.add(ask(endpoint->connection, nullptr));
-    } else if (!endpoint->connecting && endpoint->not_before <= environment_.clock()) {
-      start_connecting(*endpoint);
-    }
-  }
-  after(kAskInterval, [this] {
-    asking_ = false;
-    if (leader_ == nullptr) wake();
-  });
-}
-
-void Directory::suspect(const std::shared_ptr<Connection>& connection, Route route) {
-  if (endpoint_of(*connection) == nullptr || endpoints_.size() < 2) return;
-  if (route == Route::kAny) {
-    tasks_.add(probe(connection));
-    return;
-  }
-  for (auto& endpoint : endpoints_) {
-    if (endpoint->connection == connection) continue;
-    if (endpoint->connection != nullptr) {
-      tasks_.add(ask(endpoint->connection, connection));
-    } else if (!endpoint->connecting && endpoint->not_before <= environment_.clock()) {
-      start_connecting(*endpoint);
-    }
-  }
-}
-
-rpc::Task<void> Directory::probe(std::shared_ptr<Connection> connection) {
-  try {
-    co_await environment_.timer.timeoutAfter(
-        to_kj(kAskTimeout), connection->cluster().membersRequest().send().ignoreResult());
-  } catch (const kj::Exception&) {
-    lost(connection);
-  }
-}
-
-rpc::Task<void> Directory::ask(std::shared_ptr<Connection> connection,
-                               std::shared_ptr<Connection> suspected) {
-  try {
-    auto answer = co_await environment_.timer.timeoutAfter(
-        to_kj(kAskTimeout), kj::Promise<capnp::Response<schema::Cluster::MembersResults>>(
-                                connection->cluster().membersRequest().send()));
-    const MemberId leader{answer.getLeader()};
-    const Term term{answer.getHeader().getTerm()};
-    // Left only for somebody who can do better: while the others have no leader, or the same one,
-    // to wait is all that can be done.
-    if (suspected != nullptr &&
-        (leader.is_zero() || leader == suspected->member() || term < term_)) {
-      co_return;
-    }
-    std::vector<MemberInfo> members;
-    for (const auto member : answer.getMembers()) members.push_back(to_member_info(member));
-    if (suspected != nullptr) lost(suspected);
-    Endpoint* const before = leader_;
-    learn(members, leader, term);
-    if (leader_ != before) wake();
-  } catch (const kj::Exception&) {
-    // Another one may know; a closed connection is noticed elsewhere.
-  }
 }
 
 // ------------------------------------------------------------------------------------------------

@@ -4,7 +4,11 @@
 // somebody asks for one: first to one endpoint, soon after to the next, and at once to all of them
 // when a connection was lost, so that the crash of a leader costs no timeout. The leader is learned
 // from every new connection and from every refusal; while it is unknown, any member will do (it
-// forwards), and those that are connected are asked again and again. I/O thread.
+// forwards), and those that are connected are asked again and again.
+//
+// Members come and go. Every answer says whether its member knows of newer ones, which are asked
+// for at once; and for those who do nothing for a long time, a member is asked now and then: in the
+// end all that a client began with may be gone. I/O thread.
 #pragma once
 
 #include <kj/async.h>
@@ -41,7 +45,9 @@ class Directory final : private kj::TaskSet::ErrorHandler {
   void lost(const std::shared_ptr<Connection>& connection);
   // Whose answer came over it, and of which term. A member that does not lead forwards, silently:
   // the answer is then another's, or of a newer term than that of the leader we know.
-  void answered(const std::shared_ptr<Connection>& connection, MemberId member, Term term);
+  // `members`: as Header.members; a newer one than we have makes us ask for them.
+  void answered(const std::shared_ptr<Connection>& connection, MemberId member, Term term,
+                Index members);
   // It answered that it does not lead; `hint` names who does, or is empty. True: there is somebody
   // else to go to at once.
   bool not_leader(const std::shared_ptr<Connection>& connection, const std::string& hint);
@@ -84,7 +90,16 @@ class Directory final : private kj::TaskSet::ErrorHandler {
   rpc::Task<void> watch_connection(std::shared_ptr<Connection> connection);
 
   // Learning.
-  void learn(const std::vector<MemberInfo>& members, MemberId leader, Term term);
+  struct News {
+    std::vector<MemberInfo> members;
+    Index members_version;
+    MemberId leader;
+    Term term;
+  };
+  void learn(const News& news);
+  void learn_members(const News& news);
+  void refresh_members();
+  void keep_up_with_members();
   void lead(Endpoint* endpoint);
   void look_for_leader();
   rpc::Task<void> probe(std::shared_ptr<Connection> connection);
@@ -102,12 +117,15 @@ class Directory final : private kj::TaskSet::ErrorHandler {
   std::function<void()> changed_;
   std::vector<std::unique_ptr<Endpoint>> endpoints_;
   Endpoint* leader_ = nullptr;
-  Term term_;             // the newest heard of; what is said of older ones is not believed
-  std::size_t turn_ = 0;  // where the next balanced pick or attempt begins
-  bool wanted_ = false;   // somebody waits for a connection
-  bool racing_ = false;   // the next attempt is due by a timer
-  bool urgent_ = false;   // something was lost: try all at once
-  bool asking_ = false;   // members are being asked for the leader
+  Index members_version_;    // of the members that are known
+  Index members_heard_of_;   // there are newer ones, if it is greater
+  bool refreshing_ = false;  // they are being asked for
+  Term term_;                // the newest heard of; what is said of older ones is not believed
+  std::size_t turn_ = 0;     // where the next balanced pick or attempt begins
+  bool wanted_ = false;      // somebody waits for a connection
+  bool racing_ = false;      // the next attempt is due by a timer
+  bool urgent_ = false;      // something was lost: try all at once
+  bool asking_ = false;      // members are being asked for the leader
   bool closed_ = false;
   std::vector<kj::Own<kj::PromiseFulfiller<void>>> waiters_;
   kj::TaskSet tasks_;

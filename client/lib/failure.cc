@@ -57,6 +57,7 @@ Meaning meaning_of(ErrorCode code) {
     case ErrorCode::kWrongCluster:
     case ErrorCode::kWrongMember:
     case ErrorCode::kMemberRemoved:
+    case ErrorCode::kWrongIncarnation:
     case ErrorCode::kIo:
     case ErrorCode::kCorrupt:
     case ErrorCode::kInUse:

@@ -80,7 +80,7 @@ std::uint32_t Pipeline::deadline_ms(const Flight& flight) const {
 
 void Pipeline::note_header(const Flight& flight, schema::Header::Reader header) {
   parts_.directory.answered(flight.connection, MemberId(header.getMemberId()),
-                            Term(header.getTerm()));
+                            Term(header.getTerm()), Index(header.getMembers()));
 }
 
 void Pipeline::run(Flight& flight, kj::Promise<void> call) {

@@ -114,5 +114,11 @@ template void start(const EnginePtr&, op::EndpointStatus,
                     CompletionPtr<op::EndpointStatus::Response>);
 template void start(const EnginePtr&, op::Compact, CompletionPtr<op::Compact::Response>);
 template void start(const EnginePtr&, op::Health, CompletionPtr<op::Health::Response>);
+template void start(const EnginePtr&, op::ProbeMember, CompletionPtr<op::ProbeMember::Response>);
+template void start(const EnginePtr&, op::ChangeMembers,
+                    CompletionPtr<op::ChangeMembers::Response>);
+template void start(const EnginePtr&, op::Progress, CompletionPtr<op::Progress::Response>);
+template void start(const EnginePtr&, op::TransferLeadership,
+                    CompletionPtr<op::TransferLeadership::Response>);
 
 }  // namespace coord::internal

@@ -20,6 +20,18 @@ bool is_endpoint(std::string_view text) {
 
 }  // namespace
 
+std::string_view to_string(Replication replication) {
+  switch (replication) {
+    case Replication::kProbe:
+      return "probe";
+    case Replication::kReplicate:
+      return "replicate";
+    case Replication::kSnapshot:
+      return "snapshot";
+  }
+  return "probe";
+}
+
 std::string_view to_string(MemberRole role) {
   switch (role) {
     case MemberRole::kFollower:

@@ -61,6 +61,7 @@ enum class ErrorCode : std::uint16_t {
   kWrongCluster = 62,
   kWrongMember = 63,
   kMemberRemoved = 64,
+  kWrongIncarnation = 65,  // a new disk under the identity of an old one
   // The local disk.
   kIo = 80,
   kCorrupt = 81,

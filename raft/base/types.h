@@ -13,6 +13,8 @@ using Term = Strong<struct TermTag>;
 using Index = Strong<struct IndexTag>;
 // A server of the cluster. 0 is nobody (no vote, no known leader).
 using MemberId = Strong<struct MemberIdTag>;
+// One life of a member's disk: drawn at random when the disk was new, and never again.
+using Incarnation = Strong<struct IncarnationTag>;
 // One cluster; a message or a data directory of another one is refused.
 using ClusterId = Strong<struct ClusterIdTag>;
 

@@ -1,10 +1,13 @@
-// What crosses a connection between members at most, for both of its ends.
+// What both ends of a connection between members have to agree on.
 #pragma once
 
 #include "raft/transport/transport.h"
 #include "schema/rpc/connection.h"
 
 namespace coord::raft {
+
+// Of the greeting and of everything after it.
+inline constexpr std::uint16_t kProtocol = 2;
 
 // Messages of one turn are cut into calls of this size; a single larger message goes alone.
 inline constexpr std::size_t kCallBytes = limits::kAppendBytesMax;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "raft/transport/bounds.h"
 #include "raft/transport/codec.h"
 #include "raft/transport/receive.h"
 
@@ -31,10 +32,15 @@ void DoorState::left(Session& session) {
 }
 
 bool DoorState::reply(MemberId member, std::span<const Message> replies) {
-  const auto newest = std::find_if(sessions_.rbegin(), sessions_.rend(), [&](const Session* each) {
-    return each->member() == member;
-  });
+  const auto newest = std::find_if(sessions_.rbegin(), sessions_.rend(),
+                                   [&](const Session* each) { return each->member() == member; });
   return newest != sessions_.rend() && (*newest)->reply(replies);
+}
+
+void DoorState::drop(MemberId member) {
+  for (const Session* session : sessions_) {
+    if (session->member() == member) session->connection().drop();
+  }
 }
 
 void DoorState::report_closed(MemberId member) {
@@ -47,12 +53,14 @@ void DoorState::report_closed(MemberId member) {
 kj::Promise<void> Door::greet(GreetContext context) {
   const auto greeting = context.getParams().getGreeting();
   const Status checked = check(greeting);
+  auto results = context.getResults();
   if (checked.ok()) {
     connection_.greeted();
-    context.getResults().setSession(kj::heap<Session>(state_, MemberId(greeting.getFrom())));
+    results.setSession(kj::heap<Session>(state_, connection_, MemberId(greeting.getFrom())));
+    results.setIncarnation(state_->options.incarnation.value());
   } else {
-    context.getResults().setFailure(checked.error().message.c_str());
-    context.getResults().setCode(static_cast<std::uint16_t>(checked.error().code));
+    results.setFailure(checked.error().message.c_str());
+    results.setCode(static_cast<std::uint16_t>(checked.error().code));
   }
   return kj::READY_NOW;
 }
@@ -62,22 +70,42 @@ kj::Promise<void> Door::greet(GreetContext context) {
 Status Door::check(schema::Greeting::Reader greeting) const {
   if (!state_->open()) return make_error(ErrorCode::kShuttingDown, "this member is stopping");
   const TransportOptions& options = state_->options;
-  if (greeting.getProtocol() != 1) {
+  const Introduction from{MemberId(greeting.getFrom()), Incarnation(greeting.getIncarnation())};
+  if (greeting.getProtocol() != kProtocol) {
     return make_error(ErrorCode::kUnsupported, "the peers' protocol {} is unknown here",
                       greeting.getProtocol());
   }
   if (greeting.getCluster() != options.cluster.value()) {
-    return make_error(ErrorCode::kWrongCluster, "this is cluster {}, not {}", options.cluster,
-                      greeting.getCluster());
+    return make_error(ErrorCode::kWrongCluster, "this is cluster {:016x}, not {:016x}",
+                      options.cluster.value(), greeting.getCluster());
   }
   if (greeting.getTo() != options.self.value()) {
-    return make_error(ErrorCode::kWrongMember, "this is member {}, not {}", options.self,
-                      greeting.getTo());
+    return make_error(ErrorCode::kWrongMember, "this is member {:x}, not {:x}", options.self,
+                      MemberId(greeting.getTo()));
   }
-  if (!options.peers.contains(MemberId(greeting.getFrom()))) {
-    return make_error(ErrorCode::kWrongMember, "member {} is not known here", greeting.getFrom());
+  if (from.member.is_zero() || from.member == options.self) {
+    return make_error(ErrorCode::kWrongMember, "nobody else can be member {:x}", from.member);
   }
-  return Status::success();
+  if (state_->handlers.meet) {
+    if (Status met = state_->handlers.meet(from); !met.ok()) return met;
+  }
+  return state_->admission.admit(from.member, greeting.getAddress().cStr());
+}
+
+kj::Promise<void> Door::identify(IdentifyContext context) {
+  if (!state_->open() || !state_->handlers.identify) {
+    return KJ_EXCEPTION(DISCONNECTED, "this member is stopping");
+  }
+  const Identification self = state_->handlers.identify();
+  auto out = context.getResults().initIdentity();
+  out.setCluster(self.cluster.value());
+  out.setMember(self.member.value());
+  out.setName(self.name.c_str());
+  out.setIncarnation(self.incarnation.value());
+  out.setEmpty(self.empty);
+  out.setVersion(self.version.c_str());
+  out.setClientAddress(self.client_address.c_str());
+  return kj::READY_NOW;
 }
 
 Session::~Session() noexcept {

@@ -19,16 +19,25 @@ namespace coord::raft {
 
 class Session;
 
+// Decides about those who greet: whether there is a link to answer them by.
+class Admission {
+ public:
+  virtual ~Admission() = default;
+  virtual Status admit(MemberId member, const std::string& address) = 0;
+};
+
 class DoorState final : private kj::TaskSet::ErrorHandler {
  public:
-  DoorState(kj::Timer& timer, const TransportOptions& options, const Transport::Handlers& handlers)
+  DoorState(kj::Timer& timer, const TransportOptions& options, const Transport::Handlers& handlers,
+            Admission& admission)
       : timer(timer),
         options(options),
         handlers(handlers),
+        admission(admission),
         reports_(kj::heap<kj::TaskSet>(static_cast<kj::TaskSet::ErrorHandler&>(*this))) {}
 
-  // The transport is going: nothing is passed on any more, and what `options` and `handlers` refer
-  // to may be gone.
+  // The transport is going: nothing is passed on any more, and what `options`, `handlers` and
+  // `admission` refer to may be gone.
   void close();
   bool open() const { return open_; }
 
@@ -40,10 +49,13 @@ class DoorState final : private kj::TaskSet::ErrorHandler {
   void left(Session& session);
   // Sends `replies` as the answer to a call of that member's. False: no call of its is open.
   bool reply(MemberId member, std::span<const Message> replies);
+  // Closes its connections, from a later turn on.
+  void drop(MemberId member);
 
   kj::Timer& timer;
   const TransportOptions& options;
   const Transport::Handlers& handlers;
+  Admission& admission;
 
  private:
   void taskFailed(kj::Exception&&) override {}
@@ -61,6 +73,7 @@ class Door final : public schema::Peer::Server {
 
  protected:
   kj::Promise<void> greet(GreetContext context) override;
+  kj::Promise<void> identify(IdentifyContext context) override;
 
  private:
   Status check(schema::Greeting::Reader greeting) const;
@@ -76,13 +89,14 @@ class Door final : public schema::Peer::Server {
 // calls under way.
 class Session final : public schema::PeerSession::Server {
  public:
-  Session(std::shared_ptr<DoorState> state, MemberId member)
-      : state_(std::move(state)), member_(member) {
+  Session(std::shared_ptr<DoorState> state, rpc::Server::Peer connection, MemberId member)
+      : state_(std::move(state)), connection_(std::move(connection)), member_(member) {
     state_->entered(*this);
   }
   ~Session() noexcept;
 
   MemberId member() const { return member_; }
+  const rpc::Server::Peer& connection() const { return connection_; }
   // With the oldest open call. False: there is none.
   bool reply(std::span<const Message> replies);
   // The timer may be gone from now on.
@@ -102,6 +116,7 @@ class Session final : public schema::PeerSession::Server {
   rpc::Task<void> close_overdue();
 
   std::shared_ptr<DoorState> state_;
+  rpc::Server::Peer connection_;
   const MemberId member_;
   // By number, that is by age.
   std::map<std::uint64_t, OpenCall> calls_;

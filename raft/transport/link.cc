@@ -77,6 +77,7 @@ rpc::Task<void> Link::connect_once() {
   auto stream = co_await timer_.timeoutAfter(timeout, address->connect());
   auto connection = rpc::Connection::client(kj::mv(stream), timer_, connection_options(options_));
   up(*connection, co_await timer_.timeoutAfter(timeout, greet(*connection).promise()));
+  if (handlers_.greeted) handlers_.greeted(peer_);
 
   bool closed_by_peer = false;
   {
@@ -94,14 +95,23 @@ rpc::Task<schema::PeerSession::Client> Link::greet(rpc::Connection& connection) 
   greeting.setCluster(options_.cluster.value());
   greeting.setFrom(options_.self.value());
   greeting.setTo(peer_.value());
-  greeting.setProtocol(1);
+  greeting.setProtocol(kProtocol);
+  greeting.setIncarnation(options_.incarnation.value());
+  greeting.setAddress(options_.address.c_str());
   auto response = co_await request.send();
   if (!response.hasSession()) {
     Error error;
     error.code = static_cast<ErrorCode>(response.getCode());
     error.message = response.getFailure().cStr();
-    if (handlers_.trouble) handlers_.trouble(peer_, error);
+    if (handlers_.refused) handlers_.refused(peer_, error);
     kj::throwFatalException(KJ_EXCEPTION(FAILED, "the greeting was refused"));
+  }
+  if (handlers_.meet) {
+    const Status met = handlers_.meet({peer_, Incarnation(response.getIncarnation())});
+    if (!met.ok()) {
+      if (handlers_.trouble) handlers_.trouble(peer_, met.error());
+      kj::throwFatalException(KJ_EXCEPTION(FAILED, "it is not the member that it ought to be"));
+    }
   }
   co_return response.getSession();
 }

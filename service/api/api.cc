@@ -17,7 +17,10 @@ Api::Api(ApiOptions options, ApiDependencies dependencies)
     : context_(std::make_unique<Context>(std::move(options), std::move(dependencies))),
       services_(make_services(*context_)),
       member_door_(make_member_door(*context_)) {
-  context_->deps.applier.after_apply([context = context_.get()] { context->locks.after_apply(); });
+  context_->deps.applier.after_apply([context = context_.get()] {
+    context->locks.after_apply();
+    context->after_apply();
+  });
 }
 
 Api::~Api() = default;
@@ -35,7 +38,7 @@ void Api::fill(schema::Header::Builder header) const {
 }
 
 void Api::on_fact(const raft::Fact& fact) {
-  context_->leader.on_fact(fact);
+  context_->on_fact(fact);
 }
 
 void Api::on_lock_changed(const LockName& name) {

@@ -93,10 +93,15 @@ kj::Promise<Result<CommandResults>> Applier::commit(Bytes command, Instant deadl
   }
   Result<raft::LogId> place = node_->propose(std::move(command));
   if (!place) return Answer(std::move(place).error());
+  return settled(*place, deadline);
+}
+
+kj::Promise<Result<CommandResults>> Applier::settled(raft::LogId place, Instant deadline) {
+  if (shut_down_) return Answer(shutting_down(Outcome::kUnknown));
   auto waiter = kj::newPromiseAndFulfiller<Answer>();
-  const auto [at, added] = pending_.emplace(Place(place->index, place->term),
-                                            Pending{kj::mv(waiter.fulfiller), deadline});
-  CHECK(added, "two proposals at {}", *place);
+  const auto [at, added] =
+      pending_.emplace(Place(place.index, place.term), Pending{kj::mv(waiter.fulfiller), deadline});
+  CHECK(added, "two proposals at {}", place);
   sweeper_.wake();
   return kj::mv(waiter.promise);
 }

@@ -43,6 +43,9 @@ class Applier final : public raft::StateMachine, public Committer {
 
   void apply(std::span<const raft::Entry> entries) override;
   kj::Promise<Result<CommandResults>> commit(Bytes command, Instant deadline) override;
+  // Waits for what this member has appended there while it leads, as commit() does. To be called in
+  // the turn that appended it.
+  kj::Promise<Result<CommandResults>> settled(raft::LogId place, Instant deadline);
 
   // As StateObserver::on_reloaded. What was proposed here and lies in the part of the log that was
   // not applied entry by entry: its outcome is unknown.

@@ -26,7 +26,11 @@ bool is_learner(const raft::Configuration& configuration, MemberId id) {
 
 void encode_member(const Context& api, const raft::Configuration& configuration, MemberId id,
                    schema::MemberInfo::Builder out) {
-  coord::service::encode(api.member(id), out);
+  MemberRecord record = api.member(id);
+  // Where it is dialled now, whatever it last said itself.
+  const auto address = configuration.addresses.find(id);
+  if (address != configuration.addresses.end()) record.peer_address = address->second;
+  coord::service::encode(record, out);
   out.setLearner(is_learner(configuration, id));
 }
 
@@ -56,6 +60,13 @@ void serve_members(Context& api, MembersCall call) {
   const auto ids = configuration.members();
   auto out = call.getResults();
   api.fill(out.initHeader());
+  if (ids.empty()) {
+    // Clients ask this first: one that is of no use to them yet is not to be taken for a member.
+    const auto idle =
+        api.deps.why_it_does_not_serve ? api.deps.why_it_does_not_serve() : std::nullopt;
+    return api.fail(make_error(ErrorCode::kNoQuorum, "{}", idle.value_or("this is no member")),
+                    out.initFailure());
+  }
   out.setLeader(api.deps.node.leader().value());
   auto list = out.initMembers(static_cast<unsigned>(ids.size()));
   for (unsigned i = 0; i < ids.size(); ++i) encode_member(api, configuration, ids[i], list[i]);
@@ -81,7 +92,11 @@ rpc::Task<void> serve_health(Context& api, HealthCall call) {
   call.allowCancellation();
   const Instant deadline = api.deadline(call.getParams().getDeadlineMs());
   Status status;
-  if (call.getParams().getLinearizable()) {
+  const auto idle =
+      api.deps.why_it_does_not_serve ? api.deps.why_it_does_not_serve() : std::nullopt;
+  if (idle) {
+    status = make_error(ErrorCode::kNoQuorum, "{}", *idle);
+  } else if (call.getParams().getLinearizable()) {
     auto gate = api.gate.pass(deadline);
     status = co_await std::move(gate);
   } else if (api.deps.node.leader().is_zero()) {

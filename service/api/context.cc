@@ -1,7 +1,10 @@
 #include "service/api/context.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
+#include <variant>
 
 namespace coord::service {
 
@@ -13,7 +16,10 @@ Context::Context(ApiOptions options_in, ApiDependencies deps_in)
              options.limits.waiting_calls_max),
       gate(deps.node, leader, deps.clock, options.limits.waiting_calls_max),
       locks(deps.state, deps.clock, options.limits.waiting_calls_max),
-      random(options.seed) {}
+      random(options.seed),
+      configuration_index_(deps.node.status().configuration_index) {
+  after_apply();
+}
 
 Instant Context::deadline(std::uint32_t ms) const {
   const Duration wanted = ms == 0 ? options.default_deadline : Duration(milliseconds(ms));
@@ -31,6 +37,7 @@ void Context::fill(schema::Header::Builder header) const {
   header.setRevision(deps.state.revision().value());
   header.setEpoch(deps.state.epoch());
   header.setTerm(deps.node.term().value());
+  header.setMembers(members_version.value());
 }
 
 void Context::fail(Error error, schema::Failure::Builder failure) const {
@@ -50,11 +57,27 @@ Error Context::not_leader() const {
 MemberRecord Context::member(MemberId id) const {
   MemberRecord record;
   record.id = id;
-  if (const auto it = options.members.find(id); it != options.members.end()) record = it->second;
+  if (const auto it = options.names.find(id); it != options.names.end()) record.name = it->second;
   for (MemberRecord& published : deps.state.members()) {
-    if (published.id == id) return std::move(published);
+    if (published.id == id) record = std::move(published);
   }
   return record;
+}
+
+std::string Context::name_of(MemberId id) const {
+  const std::string name = member(id).name;
+  return name.empty() ? fmt::format("member {:x}", id) : name;
+}
+
+void Context::on_fact(const raft::Fact& fact) {
+  leader.on_fact(fact);
+  if (const auto* changed = std::get_if<raft::ConfigurationChanged>(&fact)) {
+    configuration_index_ = changed->index;
+  }
+}
+
+void Context::after_apply() {
+  if (deps.node.applied() >= configuration_index_) members_version = configuration_index_;
 }
 
 }  // namespace coord::service

@@ -36,8 +36,8 @@ struct ApiOptions {
   Duration deadline_max = std::chrono::hours(1);
   // How long a leader is waited for where there is none, see LeaderDoor.
   Duration leader_patience = seconds(3);
-  // The members as they were first configured: names and peer addresses.
-  std::map<MemberId, MemberRecord> members;
+  // Of the members that the cluster began with, until they have published more.
+  std::map<MemberId, std::string> names;
   std::uint64_t seed = 0;  // of the ids of leases that leave the choice to the server
 };
 
@@ -52,6 +52,16 @@ struct ServerStats {
   microseconds loop_stall_max{0};
 };
 
+// Who answers at a peer address.
+struct FoundMember {
+  ClusterId cluster;
+  MemberId id;
+  std::string name;
+  std::string client_address;
+  std::string version;
+  bool empty = false;  // it belongs to no configuration yet
+};
+
 struct ApiDependencies {
   raft::Node& node;
   State& state;
@@ -64,6 +74,11 @@ struct ApiDependencies {
   // Why no write can be taken now, if so: the state is behind with its flushes, a disk is full.
   std::function<std::optional<Error>()> refuse_writes;
   std::function<ServerStats()> stats;
+  // Asks who answers at a peer address; kUnreachable if nobody does.
+  std::function<kj::Promise<Result<FoundMember>>(std::string address, Duration timeout)> identify =
+      {};
+  // Why this member does not take part in the cluster, for people; nothing: it does.
+  std::function<std::optional<std::string>()> why_it_does_not_serve = {};
 };
 
 // Loop thread. Outlives every capability that it was given to.
@@ -83,6 +98,12 @@ struct Context {
   Error not_leader() const;
   // What is known of a member, from the configuration and from what it published itself.
   MemberRecord member(MemberId id) const;
+  // Its name, or its number if that is not known.
+  std::string name_of(MemberId id) const;
+
+  // To be told of every fact of the node, and of every batch of entries that was applied.
+  void on_fact(const raft::Fact& fact);
+  void after_apply();
 
   ApiOptions options;
   ApiDependencies deps;
@@ -91,8 +112,14 @@ struct Context {
   ReadGate gate;
   LockWaiters locks;
   Prng random;
+  // Where the configuration in force stands in the log, once that has been applied here: grows when
+  // the members change, and then all that is told of them is known here.
+  Index members_version;
   // When this member last heard from a leader of its term.
   std::optional<Instant> heard_from_leader;
+
+ private:
+  Index configuration_index_;
 };
 
 }  // namespace coord::service

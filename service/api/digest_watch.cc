@@ -14,14 +14,17 @@ kj::Duration interval() {
 
 }  // namespace
 
-DigestWatch::DigestWatch(const DigestTrail& trail, kj::Timer& timer, std::vector<MemberId> others,
-                         Service service, Handlers handlers)
-    : trail_(trail),
-      timer_(timer),
-      others_(std::move(others)),
-      service_(std::move(service)),
-      handlers_(std::move(handlers)) {
-  for (const MemberId other : others_) watches_.push_back(watch(other));
+DigestWatch::DigestWatch(const DigestTrail& trail, kj::Timer& timer, Service service,
+                         Handlers handlers)
+    : trail_(trail), timer_(timer), service_(std::move(service)), handlers_(std::move(handlers)) {}
+
+void DigestWatch::set_others(const std::vector<MemberId>& others) {
+  const std::set<MemberId> now(others.begin(), others.end());
+  std::erase_if(watches_, [&](const auto& entry) { return !now.contains(entry.first); });
+  std::erase_if(different_, [&](MemberId other) { return !now.contains(other); });
+  for (const MemberId other : now) {
+    if (!watches_.contains(other)) watches_.emplace(other, watch(other));
+  }
 }
 
 rpc::Task<void> DigestWatch::watch(MemberId other) {
@@ -57,7 +60,7 @@ void DigestWatch::compare(MemberId other, capnp::List<schema::StateDigest>::Read
                    "are {:016x} and {:016x}",
                    other, index, *ours, theirs[i].getDigest());
     handlers_.differs(error);
-    if (2 * different_.size() > others_.size() + 1) handlers_.outvoted(error);
+    if (2 * different_.size() > watches_.size() + 1) handlers_.outvoted(error);
     return;
   }
 }

@@ -36,10 +36,12 @@ class DigestWatch {
   // A member's Forward capability; nothing while it cannot be reached.
   using Service = std::function<kj::Maybe<capnp::Capability::Client>(MemberId)>;
 
-  // `others`: the other voters. Everything outlives this object.
-  DigestWatch(const DigestTrail& trail, kj::Timer& timer, std::vector<MemberId> others,
-              Service service, Handlers handlers);
+  // Everything outlives this object.
+  DigestWatch(const DigestTrail& trail, kj::Timer& timer, Service service, Handlers handlers);
   DigestWatch(const DigestWatch&) = delete;
+
+  // The other voters: a majority of them and this member decides.
+  void set_others(const std::vector<MemberId>& others);
 
  private:
   rpc::Task<void> watch(MemberId other);
@@ -47,12 +49,12 @@ class DigestWatch {
 
   const DigestTrail& trail_;
   kj::Timer& timer_;
-  const std::vector<MemberId> others_;
   const Service service_;
   const Handlers handlers_;
   // Whose state was another one when it was last compared.
   std::set<MemberId> different_;
-  std::vector<rpc::Task<void>> watches_;
+  // One for each of the others.
+  std::map<MemberId, rpc::Task<void>> watches_;
 };
 
 }  // namespace coord::service

@@ -15,21 +15,6 @@ constexpr std::size_t kLeasesPerPage = 1000;
 // Keys of one lease that are listed; its count of keys is always whole.
 constexpr std::size_t kLeaseKeysMax = 10'000;
 
-// The answer of another member, as our own.
-template <class Params, class Results>
-rpc::Task<Status> pass_on(Context& api, capnp::CallContext<Params, Results> call, Instant deadline,
-                          capnp::Request<Params, Results> request) {
-  try {
-    auto sent = until<capnp::Response<Results>>(api, deadline, request.send());
-    const auto response = co_await kj::mv(sent);
-    if (response.hasFailure()) co_return decode(response.getFailure());
-    call.setResults(response);
-    co_return Status::success();
-  } catch (const kj::Exception& broken) {
-    co_return broken_call(broken);
-  }
-}
-
 rpc::Task<Status> renew_here(Context& api, RenewCall call) {
   std::vector<LeaseId> leases;
   leases.reserve(call.getParams().getIds().size());

@@ -11,15 +11,6 @@ namespace coord::service {
 
 namespace {
 
-rpc::Task<Status> publish_here(Context& api, schema::MemberInfo::Reader member, Instant deadline) {
-  Bytes command = encode_member(member, api.deps.clock.wall_ms());
-  auto committed = api.deps.applier.commit(std::move(command), deadline);
-  const auto applied = co_await kj::mv(committed);
-  if (!applied) co_return applied.error();
-  if (applied->failure) co_return *applied->failure;
-  co_return Status::success();
-}
-
 rpc::Task<Status> publish_there(Context& api, schema::MemberInfo::Reader member,
                                 schema::Forward::Client leader, Instant deadline) {
   try {
@@ -49,6 +40,15 @@ Status check(const Context& api, schema::MemberInfo::Reader member) {
 }
 
 }  // namespace
+
+rpc::Task<Status> publish_here(Context& api, schema::MemberInfo::Reader member, Instant deadline) {
+  Bytes command = encode_member(member, api.deps.clock.wall_ms());
+  auto committed = api.deps.applier.commit(std::move(command), deadline);
+  const auto applied = co_await kj::mv(committed);
+  if (!applied) co_return applied.error();
+  if (applied->failure) co_return *applied->failure;
+  co_return Status::success();
+}
 
 rpc::Task<void> serve_publish(Context& api, PublishCall call) {
   call.allowCancellation();

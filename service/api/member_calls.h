@@ -21,6 +21,9 @@ using DigestsCall =
 
 void serve_digests(const Context& api, DigestsCall call);
 
+// Proposes a member's record, as leader. kNotLeader if this member does not lead.
+rpc::Task<Status> publish_here(Context& api, schema::MemberInfo::Reader member, Instant deadline);
+
 // Puts this member's own record into the state, through the leader.
 rpc::Task<Status> publish_self(Context& api, MemberRecord record, Instant deadline);
 

@@ -1,6 +1,7 @@
 // Doing what only the leader can do: here, or there, or trying again when the leadership moved.
 #pragma once
 
+#include <capnp/capability.h>
 #include <kj/debug.h>
 #include <kj/exception.h>
 
@@ -8,6 +9,7 @@
 
 #include "schema/rpc/task.h"
 #include "service/api/context.h"
+#include "service/api/decode.h"
 
 namespace coord::service {
 
@@ -34,6 +36,21 @@ kj::Promise<T> until(Context& api, Instant deadline, kj::Promise<T> promise) {
       api.deps.clock.timer.afterDelay(left * kj::MILLISECONDS).then([]() -> kj::Promise<T> {
         return KJ_EXCEPTION(OVERLOADED, "no answer in time");
       }));
+}
+
+// The answer of another member, as our own.
+template <class Params, class Results>
+rpc::Task<Status> pass_on(Context& api, capnp::CallContext<Params, Results> call, Instant deadline,
+                          capnp::Request<Params, Results> request) {
+  try {
+    auto sent = until<capnp::Response<Results>>(api, deadline, request.send());
+    const auto response = co_await kj::mv(sent);
+    if (response.hasFailure()) co_return decode(response.getFailure());
+    call.setResults(response);
+    co_return Status::success();
+  } catch (const kj::Exception& broken) {
+    co_return broken_call(broken);
+  }
 }
 
 // `here()` and `there(service)` return Task<Status>; a status that asked_the_wrong_one() is tried

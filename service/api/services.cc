@@ -8,6 +8,7 @@
 #include "service/api/lock_calls.h"
 #include "service/api/maintenance_calls.h"
 #include "service/api/member_calls.h"
+#include "service/api/membership_calls.h"
 #include "service/watch/watch_hub.h"
 
 namespace coord::service {
@@ -82,6 +83,26 @@ class MaintenanceService final : public schema::Maintenance::Server {
   Context& api_;
 };
 
+class MembershipService final : public schema::Membership::Server {
+ public:
+  explicit MembershipService(Context& api) : api_(api) {}
+  kj::Promise<void> probe(ProbeContext call) override {
+    return serve_probe(api_, call, Passing::kAllowed);
+  }
+  kj::Promise<void> change(ChangeContext call) override {
+    return serve_change(api_, call, Passing::kAllowed);
+  }
+  kj::Promise<void> progress(ProgressContext call) override {
+    return serve_progress(api_, call, Passing::kAllowed);
+  }
+  kj::Promise<void> transfer(TransferContext call) override {
+    return serve_transfer(api_, call, Passing::kAllowed);
+  }
+
+ private:
+  Context& api_;
+};
+
 // What another member asks for on behalf of its client: nothing of it is passed on.
 class ForwardService final : public schema::Forward::Server {
  public:
@@ -101,6 +122,18 @@ class ForwardService final : public schema::Forward::Server {
   }
   kj::Promise<void> compact(CompactContext call) override {
     return serve_compact(api_, call, Passing::kRefused);
+  }
+  kj::Promise<void> probe(ProbeContext call) override {
+    return serve_probe(api_, call, Passing::kRefused);
+  }
+  kj::Promise<void> change(ChangeContext call) override {
+    return serve_change(api_, call, Passing::kRefused);
+  }
+  kj::Promise<void> progress(ProgressContext call) override {
+    return serve_progress(api_, call, Passing::kRefused);
+  }
+  kj::Promise<void> transfer(TransferContext call) override {
+    return serve_transfer(api_, call, Passing::kRefused);
   }
   kj::Promise<void> publishMember(PublishMemberContext call) override {
     return serve_publish(api_, call);
@@ -129,6 +162,7 @@ class Reception final : public schema::Coord::Server {
     services.setLock(services_.lock);
     services.setCluster(services_.cluster);
     services.setMaintenance(services_.maintenance);
+    services.setMembership(services_.membership);
     logged_in_();
     return kj::READY_NOW;
   }
@@ -144,7 +178,8 @@ class Reception final : public schema::Coord::Server {
 Services make_services(Context& api) {
   return {kj::heap<KvService>(api),      api.deps.watches.service(),
           kj::heap<LeaseService>(api),   kj::heap<LockService>(api),
-          kj::heap<ClusterService>(api), kj::heap<MaintenanceService>(api)};
+          kj::heap<ClusterService>(api), kj::heap<MaintenanceService>(api),
+          kj::heap<MembershipService>(api)};
 }
 
 schema::Coord::Client make_client_door(Context& api, Services& services,

@@ -18,6 +18,7 @@ struct Services {
   schema::Lock::Client lock;
   schema::Cluster::Client cluster;
   schema::Maintenance::Client maintenance;
+  schema::Membership::Client membership;
 };
 
 // The context has to outlive all of them.

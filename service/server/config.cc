@@ -9,6 +9,7 @@
 #include "raft/base/duration.h"
 #include "raft/base/hash.h"
 #include "raft/base/limits.h"
+#include "service/api/host_port.h"
 
 #ifndef COORD_VERSION
 #define COORD_VERSION "development"
@@ -32,6 +33,7 @@ struct Raw {
   std::string advertise_client;
   std::string advertise_peer;
   std::string initial_cluster;
+  std::string join;
   std::int64_t heartbeat_ms = 50;
   std::int64_t election_ms = 500;
   std::string log_level = "info";
@@ -49,18 +51,9 @@ PrintAndExit usage_error(std::string message) {
   return {"coordd: " + std::move(message) + " (see coordd --help)\n", kUsageError};
 }
 
-// HOST:PORT, where the host of an IPv6 address is in brackets.
 Status check_address(const std::string& flag, const std::string& address) {
-  const auto colon = address.rfind(':');
-  const auto port = colon == std::string::npos ? std::string() : address.substr(colon + 1);
-  const bool numeric =
-      !port.empty() && port.size() <= 5 &&
-      std::all_of(port.begin(), port.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
-  if (colon == 0 || !numeric || std::stoul(port) > 65535) {
-    return make_error(ErrorCode::kInvalidArgument, "{} has to be HOST:PORT, not '{}'", flag,
-                      address);
-  }
-  return Status::success();
+  if (is_host_port(address)) return Status::success();
+  return make_error(ErrorCode::kInvalidArgument, "{} has to be HOST:PORT, not '{}'", flag, address);
 }
 
 Status check_name(const std::string& name) {
@@ -73,6 +66,16 @@ Status check_name(const std::string& name) {
                     "a member's name is 1 to 64 letters, digits, '-', '_' or '.', not '{}'", name);
 }
 
+Status parse_join(const std::string& text, std::vector<std::string>& addresses) {
+  for (std::size_t begin = 0; !text.empty() && begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    addresses.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+    if (Status status = check_address("--join", addresses.back()); !status.ok()) return status;
+  }
+  return Status::success();
+}
+
 Status check_limits(const Raw& raw) {
   if (raw.max_key_bytes + raw.max_value_bytes < raw.max_request_bytes) return Status::success();
   return make_error(ErrorCode::kInvalidArgument,
@@ -81,33 +84,44 @@ Status check_limits(const Raw& raw) {
                     raw.max_request_bytes, raw.max_key_bytes, raw.max_value_bytes);
 }
 
+// This member's peer addresses, and the other members.
+Status understand_cluster(const Raw& raw, ServerConfig& config) {
+  if (!raw.initial_cluster.empty() && !raw.join.empty()) {
+    return make_error(ErrorCode::kInvalidArgument,
+                      "--initial-cluster begins a cluster and --join enters one: give one of them");
+  }
+  if (raw.initial_cluster.empty()) {
+    config.listen_peer = raw.listen_peer.empty() ? kDefaultPeerAddress : raw.listen_peer;
+    config.advertise_peer = raw.advertise_peer.empty() ? config.listen_peer : raw.advertise_peer;
+    if (raw.join.empty()) config.initial_cluster = {{config.name, config.advertise_peer}};
+    return parse_join(raw.join, config.join);
+  }
+  auto cluster = parse_cluster(raw.initial_cluster);
+  if (!cluster) return cluster.error();
+  config.initial_cluster = std::move(*cluster);
+  config.initial_cluster_given = true;
+  const auto self = config.initial_cluster.find(config.name);
+  if (self == config.initial_cluster.end()) {
+    return make_error(ErrorCode::kInvalidArgument, "--initial-cluster has no member named '{}'",
+                      config.name);
+  }
+  if (!raw.advertise_peer.empty() && raw.advertise_peer != self->second) {
+    return make_error(ErrorCode::kInvalidArgument,
+                      "--advertise-peer {} is not what --initial-cluster says of '{}': {}",
+                      raw.advertise_peer, config.name, self->second);
+  }
+  config.advertise_peer = self->second;
+  config.listen_peer = raw.listen_peer.empty() ? self->second : raw.listen_peer;
+  return Status::success();
+}
+
 Result<ServerConfig> understand(const Raw& raw) {
   ServerConfig config;
   config.name = raw.name;
   if (Status status = check_name(raw.name); !status.ok()) return status.error();
   config.listen_client = raw.listen_client;
   config.advertise_client = raw.advertise_client.empty() ? raw.listen_client : raw.advertise_client;
-  if (raw.initial_cluster.empty()) {
-    config.listen_peer = raw.listen_peer.empty() ? kDefaultPeerAddress : raw.listen_peer;
-    config.advertise_peer = raw.advertise_peer.empty() ? config.listen_peer : raw.advertise_peer;
-    config.initial_cluster = {{config.name, config.advertise_peer}};
-  } else {
-    auto cluster = parse_cluster(raw.initial_cluster);
-    if (!cluster) return cluster.error();
-    config.initial_cluster = std::move(*cluster);
-    const auto self = config.initial_cluster.find(config.name);
-    if (self == config.initial_cluster.end()) {
-      return make_error(ErrorCode::kInvalidArgument, "--initial-cluster has no member named '{}'",
-                        config.name);
-    }
-    if (!raw.advertise_peer.empty() && raw.advertise_peer != self->second) {
-      return make_error(ErrorCode::kInvalidArgument,
-                        "--advertise-peer {} is not what --initial-cluster says of '{}': {}",
-                        raw.advertise_peer, config.name, self->second);
-    }
-    config.advertise_peer = self->second;
-    config.listen_peer = raw.listen_peer.empty() ? self->second : raw.listen_peer;
-  }
+  if (Status status = understand_cluster(raw, config); !status.ok()) return status.error();
   const std::pair<const char*, const std::string&> addresses[] = {
       {"--listen-client", config.listen_client},
       {"--listen-peer", config.listen_peer},
@@ -156,8 +170,11 @@ void declare(CLI::App& app, Raw& raw) {
                  "HOST:PORT that the other members reach this one at (default as in "
                  "--initial-cluster, or --listen-peer)");
   app.add_option("--initial-cluster", raw.initial_cluster,
-                 "NAME=HOST:PORT,... of the peer ports of all members, the same on each (default: "
-                 "this member alone)");
+                 "NAME=HOST:PORT,... of the peer ports of all members that a cluster begins with, "
+                 "the same on each (default: this member alone)");
+  app.add_option("--join", raw.join,
+                 "HOST:PORT,... of the client ports of some members: enter their cluster with an "
+                 "empty data directory, and wait for `coordctl member add`");
   app.add_option("--heartbeat-ms", raw.heartbeat_ms,
                  "Between two heartbeats of a leader (default 50)")
       ->check(CLI::Range(1, 60'000));
@@ -211,8 +228,8 @@ void add_environment(std::vector<std::string>& arguments, Environment environmen
   std::vector<std::string> from_environment;
   for (const char* name :
        {"--name", "--data-dir", "--listen-client", "--listen-peer", "--advertise-client",
-        "--advertise-peer", "--initial-cluster", "--heartbeat-ms", "--election-ms", "--log-level",
-        "--log-format", "--history-keep", "--history-revisions", "--max-key-bytes",
+        "--advertise-peer", "--initial-cluster", "--join", "--heartbeat-ms", "--election-ms",
+        "--log-level", "--log-format", "--history-keep", "--history-revisions", "--max-key-bytes",
         "--max-value-bytes", "--max-request-bytes", "--max-txn-operations", "--config"}) {
     const std::string flag = name;
     const char* value = environment(variable_of(flag).c_str());
@@ -264,8 +281,6 @@ Result<std::map<std::string, std::string>> parse_cluster(const std::string& text
 ClusterId ServerConfig::cluster_id() const {
   std::string canonical;
   for (const auto& [member, address] : initial_cluster) canonical += member + "=" + address + ",";
-  // Nobody else knows the address of the only member: it may move.
-  if (initial_cluster.size() == 1) canonical = initial_cluster.begin()->first;
   const std::uint64_t id = hash64(canonical);
   return ClusterId(id == 0 ? 1 : id);  // zero means none
 }
@@ -281,7 +296,12 @@ ParsedConfig parse_config(std::vector<std::string> arguments, Environment enviro
   app.footer(
       "Every flag can be given in the environment too, as COORD_NAME, COORD_DATA_DIR and so on.\n"
       "A flag comes before the environment, which comes before the file.\n"
-      "The --max-... limits and --history-... are the leader's: give them to every member alike.");
+      "The --max-... limits and --history-... are the leader's: give them to every member alike.\n"
+      "--initial-cluster and --join matter once: after that the data directory says to which "
+      "cluster\n"
+      "it belongs. --join is ignored then, and another --initial-cluster refused.\n\n"
+      "Exit codes: 0 told to end; 1 failed; 2 wrong usage; 4 this member was removed from its\n"
+      "cluster; 5 its disk is not the one that the others know.");
   Raw raw;
   declare(app, raw);
   add_environment(arguments, environment);

@@ -24,8 +24,12 @@ struct ServerConfig {
   std::string listen_peer;
   std::string advertise_client;
   std::string advertise_peer;
-  // Name to HOST:PORT of its peer port, of every member; this one is among them.
+  // Name to HOST:PORT of its peer port, of every member that the cluster begins with; this one is
+  // among them. Empty if it joins.
   std::map<std::string, std::string> initial_cluster;
+  bool initial_cluster_given = false;
+  // HOST:PORT of the client ports of members of the cluster that this one is to join.
+  std::vector<std::string> join;
   milliseconds heartbeat{50};
   // Timeouts are drawn from [election, 2 * election).
   milliseconds election{500};
@@ -38,7 +42,8 @@ struct ServerConfig {
   // What this member takes into the log while it leads. What others have taken it takes as well.
   RequestLimits limits;
 
-  // Both follow from the initial cluster, so that every member comes to the same.
+  // Both follow from the initial cluster, which has to be there, so that every member comes to the
+  // same. (A cluster of one draws its id at random.)
   ClusterId cluster_id() const;
   MemberId member_id(const std::string& member) const;
 };

@@ -7,11 +7,10 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <sstream>
 #include <utility>
 
-#include "raft/base/hash.h"
+#include "service/server/durable_file.h"
 
 namespace coord::service {
 
@@ -19,57 +18,23 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kFormatVersion = 1;
+constexpr int kFormatVersion = 2;
 
 Error failed(const char* what, const fs::path& path) {
   return make_error(ErrorCode::kIo, "cannot {} {}: {}", what, path.string(), std::strerror(errno));
 }
 
-// Closes on every way out.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-  bool valid() const { return fd_ >= 0; }
-
- private:
-  int fd_;
-};
-
-Status sync_directory(const fs::path& path) {
-  const Descriptor directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory.valid() || ::fsync(directory.get()) != 0) return failed("sync", path);
-  return Status::success();
-}
-
-// A crash leaves the old file or the new one, whole.
-Status write_atomically(const fs::path& path, const std::string& text) {
-  const fs::path draft = path.string() + ".new";
-  {
-    const Descriptor file(::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-    if (!file.valid()) return failed("create", draft);
-    if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-      return failed("write", draft);
-    }
-    if (::fsync(file.get()) != 0) return failed("sync", draft);
-  }
-  if (::rename(draft.c_str(), path.c_str()) != 0) return failed("rename", draft);
-  return sync_directory(path.parent_path());
-}
-
 Result<int> take_lock(const fs::path& path) {
-  Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
-  if (!file.valid()) return failed("open", path);
-  if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0) return file.release();
-  if (errno != EWOULDBLOCK) return failed("lock", path);
-  return make_error(ErrorCode::kInUse, "the data directory {} is in use by another process",
-                    path.parent_path().string());
+  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (file < 0) return failed("open", path);
+  if (::flock(file, LOCK_EX | LOCK_NB) == 0) return file;
+  const Error error =
+      errno == EWOULDBLOCK
+          ? make_error(ErrorCode::kInUse, "the data directory {} is in use by another process",
+                       path.parent_path().string())
+          : failed("lock", path);
+  ::close(file);
+  return error;
 }
 
 Status same_identity(const fs::path& path, const Identity& found, const Identity& wanted) {
@@ -88,20 +53,10 @@ Status same_identity(const fs::path& path, const Identity& found, const Identity
 }
 
 Status establish_identity(const fs::path& path, const Identity& wanted) {
-  const fs::path file = path / "identity";
+  const auto found = DataDirectory::look(path);
+  if (!found) return found.error();
+  if (*found) return same_identity(path, **found, wanted);
   std::error_code error;
-  if (fs::exists(file, error)) {
-    std::ifstream in(file, std::ios::binary);
-    std::ostringstream text;
-    text << in.rdbuf();
-    if (!in) return failed("read", file);
-    const auto found = parse_identity(text.str());
-    if (!found) {
-      return make_error(found.error().code, "{}: {}", file.string(), found.error().message);
-    }
-    return same_identity(path, *found, wanted);
-  }
-  if (error) return failed("look for", file);
   if (fs::exists(path / "log", error) || fs::exists(path / "state", error)) {
     return make_error(
         ErrorCode::kCorrupt,
@@ -109,27 +64,31 @@ Status establish_identity(const fs::path& path, const Identity& wanted) {
         "whose they are",
         path.string());
   }
-  return write_atomically(file, to_text(wanted));
+  return replace_file(path / "identity", to_text(wanted));
 }
 
 }  // namespace
 
 std::string to_text(const Identity& identity) {
   std::string text =
-      fmt::format("coord-data {}\ncluster {:016x}\nmember {}\nname {}\n", kFormatVersion,
-                  identity.cluster.value(), identity.member, identity.name);
-  return text + fmt::format("checksum {:016x}\n", hash64(text));
+      fmt::format("coord-data {}\ncluster {:016x}\nmember {:016x}\nname {}\nincarnation {:016x}\n",
+                  kFormatVersion, identity.cluster.value(), identity.member.value(), identity.name,
+                  identity.incarnation.value());
+  for (const auto& [id, member] : identity.initial) {
+    text += fmt::format("initial {:016x} {} {}\n", id.value(), member.name, member.peer_address);
+  }
+  return with_checksum(text);
 }
 
 Result<Identity> parse_identity(const std::string& text) {
   std::istringstream in(text);
-  std::string magic, cluster, member, name;
+  std::string magic, cluster, member, name, incarnation;
   int version = 0;
-  Identity identity;
   std::uint64_t cluster_id = 0;
   std::uint64_t member_id = 0;
-  in >> magic >> version >> cluster >> std::hex >> cluster_id >> member >> std::dec >> member_id >>
-      name >> identity.name;
+  std::uint64_t incarnation_id = 0;
+  Identity identity;
+  in >> magic >> version;
   if (!in || magic != "coord-data") {
     return make_error(ErrorCode::kCorrupt, "it is not the identity of a member");
   }
@@ -137,12 +96,33 @@ Result<Identity> parse_identity(const std::string& text) {
     return make_error(ErrorCode::kUnsupported, "it has format {}, this version of coordd knows {}",
                       version, kFormatVersion);
   }
+  in >> cluster >> std::hex >> cluster_id >> member >> member_id >> name >> identity.name >>
+      incarnation >> incarnation_id;
   identity.cluster = ClusterId(cluster_id);
   identity.member = MemberId(member_id);
+  identity.incarnation = Incarnation(incarnation_id);
+  for (std::string word; in >> word && word == "initial";) {
+    std::uint64_t id = 0;
+    InitialMember initial;
+    in >> id >> initial.name >> initial.peer_address;
+    identity.initial.emplace(MemberId(id), std::move(initial));
+  }
   if (to_text(identity) != text) {
     return make_error(ErrorCode::kCorrupt, "its checksum is wrong: it was damaged or edited");
   }
   return identity;
+}
+
+Result<std::optional<Identity>> DataDirectory::look(const fs::path& path) {
+  const fs::path file = path / "identity";
+  const auto text = read_file(file);
+  if (!text) return text.error();
+  if (!*text) return std::optional<Identity>();
+  auto found = parse_identity(**text);
+  if (!found) {
+    return make_error(found.error().code, "{}: {}", file.string(), found.error().message);
+  }
+  return std::optional<Identity>(std::move(*found));
 }
 
 Result<DataDirectory> DataDirectory::open(const fs::path& given, const Identity& identity) {
@@ -157,7 +137,14 @@ Result<DataDirectory> DataDirectory::open(const fs::path& given, const Identity&
   if (!lock) return lock.error();
   DataDirectory directory(path, *lock);
   if (Status status = establish_identity(path, identity); !status.ok()) return status.error();
+  const auto removed = read_file(path / "removed");
+  if (!removed) return removed.error();
+  if (*removed) return make_error(ErrorCode::kMemberRemoved, "{}", **removed);
   return directory;
+}
+
+Status DataDirectory::mark_removed(const std::string& why) const {
+  return replace_file(path_ / "removed", why);
 }
 
 DataDirectory::DataDirectory(DataDirectory&& other) noexcept

@@ -29,27 +29,48 @@ int print(const PrintAndExit& exit) {
   return exit.exit_code;
 }
 
+// Beyond 0, 1 and 2: a supervisor can tell that to start it again will not help.
+constexpr int kExitRemoved = 4;
+constexpr int kExitOtherDisk = 5;
+
+int exit_code_of(const Error& error) {
+  if (error.code == ErrorCode::kMemberRemoved) return kExitRemoved;
+  if (error.code == ErrorCode::kWrongIncarnation) return kExitOtherDisk;
+  return 1;
+}
+
 int run(const ServerConfig& config) {
   rpc::Loop loop;
   std::unique_ptr<Server> server;
+  int exit_code = 0;
   kj::Promise<void> leaving = kj::READY_NOW;
-  // Before anything is opened: a signal that comes early waits for the loop.
-  asio::signal_set signals(loop.io(), SIGTERM, SIGINT);
-  signals.async_wait([&](const asio::error_code& error, int signal) {
-    if (error) return;
-    spdlog::info("signal {}: this member ends", signal);
+  const auto leave = [&] {
     server->shut_down();
     leaving =
         loop.timer().afterDelay(kLeaveTime).then([&loop] { loop.stop(); }).eagerlyEvaluate(nullptr);
+  };
+  // Before anything is opened.
+  asio::signal_set signals(loop.io(), SIGTERM, SIGINT);
+  signals.async_wait([&](const asio::error_code& error, int signal) {
+    if (error) return;
+    // While it looks for the cluster to join, which is before it has opened anything.
+    if (!server) std::_Exit(0);
+    spdlog::info("signal {}: this member ends", signal);
+    leave();
   });
-  auto started = Server::start(loop, config);
+  const auto ended = [&](const Error& error) {
+    spdlog::critical("{}", error.message);
+    exit_code = exit_code_of(error);
+    leave();
+  };
+  auto started = Server::start(loop, config, ended);
   if (!started) {
     std::fprintf(stderr, "coordd: %s\n", started.error().message.c_str());
-    return 1;
+    return exit_code_of(started.error());
   }
   server = std::move(*started);
   loop.run();
-  return 0;
+  return exit_code;
 }
 
 }  // namespace

@@ -3,11 +3,12 @@
 #include <kj/debug.h>
 #include <spdlog/spdlog.h>
 
-#include <random>
 #include <utility>
 #include <variant>
 
+#include "raft/transport/identify.h"
 #include "service/server/logging.h"
+#include "service/server/random.h"
 
 namespace coord::service {
 
@@ -23,11 +24,6 @@ constexpr milliseconds kStallToReport{100};
 std::uint64_t wall_ms() {
   const auto since = std::chrono::system_clock::now().time_since_epoch();
   return static_cast<std::uint64_t>(std::chrono::duration_cast<milliseconds>(since).count());
-}
-
-std::uint64_t random_seed() {
-  std::random_device device;
-  return (std::uint64_t{device()} << 32) | device();
 }
 
 std::uint64_t bytes_in(const std::filesystem::path& directory) {
@@ -62,17 +58,20 @@ bool is_leaders(const raft::Message& message) {
 
 }  // namespace
 
-Member::Member(rpc::Loop& loop, const ServerConfig& config, MemberParts parts)
+Member::Member(rpc::Loop& loop, const ServerConfig& config, const DataDirectory& data,
+               Identity identity, MemberParts parts, std::function<void(const Error&)> ended)
     : loop_(loop),
       config_(config),
-      self_(config.member_id(config.name)),
       started_(loop.now()),
       log_directory_(std::move(parts.log_directory)),
       files_(std::move(parts.files)),
       store_(std::move(parts.store)),
       observers_(std::move(parts.observers)),
       state_(std::move(parts.state)),
+      place_(data, identity, std::move(*parts.incarnations), Probation(identity, parts.restored),
+             *state_, loop.timer(), place_handlers(std::move(ended))),
       applier_(std::make_unique<Applier>(*state_, clock())),
+      links_([this] { return place_.takes_part(); }),
       alarm_(loop.timer()),
       peers_listening_(kj::READY_NOW),
       clients_listening_(kj::READY_NOW),
@@ -109,14 +108,14 @@ Member::Member(rpc::Loop& loop, const ServerConfig& config, MemberParts parts)
       *state_, *applier_, clock(), [this] { return !flushes_->overloaded(); },
       CompactorOptions{.keep = config_.history_keep, .revisions_kept = config_.history_revisions});
   api_ = std::make_unique<Api>(api_options(), api_dependencies());
-  observers_->attach(*api_, *compactor_, *leases_, *watches_);
+  observers_->attach(place_, *api_, *compactor_, *leases_, *watches_);
 
   transport_ = std::make_unique<raft::Transport>(loop_, loop_.network(), loop_.timer(),
                                                  transport_options(), transport_handlers());
   links_.attach(transport_.get());
   peers_listening_ = keep_listening(transport_->listen(kj::mv(parts.peers)), "members");
   digests_ = std::make_unique<DigestWatch>(
-      applier_->digests(), loop_.timer(), others(),
+      applier_->digests(), loop_.timer(),
       [this](MemberId other) { return transport_->service_of(other); },
       DigestWatch::Handlers{.differs = [](const Error& error) { spdlog::error(error.message); },
                             .outvoted = [](const Error& error) { die(error); }});
@@ -127,6 +126,7 @@ Member::Member(rpc::Loop& loop, const ServerConfig& config, MemberParts parts)
       },
       client_options());
   clients_listening_ = keep_listening(clients_->listen(kj::mv(parts.clients)), "clients");
+  place_.begin(node_->status().configuration);
   hook_ = loop_.on_turn_end([this] { end_turn(); });
   house_ = keep_house();
 }
@@ -151,8 +151,8 @@ Clock Member::clock() const {
 
 raft::CoreOptions Member::core_options() const {
   raft::CoreOptions options;
-  options.cluster = config_.cluster_id();
-  options.self = self_;
+  options.cluster = place_.identity().cluster;
+  options.self = place_.identity().member;
   options.heartbeat_interval = config_.heartbeat;
   options.election_timeout_min = config_.election;
   options.election_timeout_max = 2 * config_.election;
@@ -162,13 +162,13 @@ raft::CoreOptions Member::core_options() const {
 
 raft::TransportOptions Member::transport_options() const {
   raft::TransportOptions options;
-  options.cluster = config_.cluster_id();
-  options.self = self_;
-  for (const auto& [name, address] : config_.initial_cluster) {
-    const MemberId id = config_.member_id(name);
-    if (id != self_) options.peers.emplace(id, address);
-  }
+  options.cluster = place_.identity().cluster;
+  options.self = place_.identity().member;
+  options.incarnation = place_.identity().incarnation;
+  options.address = config_.advertise_peer;
   options.silence_timeout = 2 * config_.election;
+  // Longer than a leader takes to tell whoever was removed that it was.
+  options.linger = 8 * config_.election;
   options.seed = random_seed();
   return options;
 }
@@ -179,24 +179,45 @@ raft::Transport::Handlers Member::transport_handlers() {
           .unreachable = [this](MemberId peer) { node_->peer_unreachable(peer); },
           .service = [this] { return api_->member_door(); },
           .trouble = [this](MemberId peer,
-                            const Error& error) { trouble_.report(loop_.now(), peer, error); }};
+                            const Error& error) { trouble_.report(loop_.now(), peer, error); },
+          .meet = [this](const raft::Introduction& other) { return place_.meet(other); },
+          .greeted = [this](MemberId peer) { place_.greeted(peer); },
+          .refused =
+              [this](MemberId peer, const Error& error) {
+                trouble_.report(loop_.now(), peer, error);
+                place_.refused(peer, error);
+              },
+          .identify = [this] { return identify(); }};
+}
+
+Place::Handlers Member::place_handlers(std::function<void(const Error&)> ended) {
+  return {.peers = [this](const auto& addresses) { transport_->set_peers(addresses); },
+          .other_voters = [this](const auto& voters) { digests_->set_others(voters); },
+          .ended = std::move(ended),
+          .failed = [](const Error& error) { die(error); }};
+}
+
+raft::Identification Member::identify() const {
+  return {.cluster = place_.identity().cluster,
+          .member = place_.identity().member,
+          .name = config_.name,
+          .incarnation = place_.identity().incarnation,
+          .empty = node_->status().configuration.members().empty(),
+          .version = version_text(),
+          .client_address = config_.advertise_client};
 }
 
 ApiOptions Member::api_options() const {
   ApiOptions options;
-  options.cluster = config_.cluster_id();
-  options.self = self_;
+  options.cluster = place_.identity().cluster;
+  options.self = place_.identity().member;
   options.limits = config_.limits;
   // An election that succeeds does so within a few timeouts; without one by then there is no
   // quorum.
   options.leader_patience = 4 * config_.election + seconds(1);
   options.seed = random_seed();
-  for (const auto& [name, address] : config_.initial_cluster) {
-    MemberRecord record;
-    record.id = config_.member_id(name);
-    record.name = name;
-    record.peer_address = address;
-    options.members.emplace(record.id, std::move(record));
+  for (const auto& [id, member] : place_.identity().initial) {
+    options.names.emplace(id, member.name);
   }
   return options;
 }
@@ -217,19 +238,26 @@ ApiDependencies Member::api_dependencies() {
             error.retry_after = milliseconds(100);
             return error;
           },
-          .stats = [this] { return stats(); }};
+          .stats = [this] { return stats(); },
+          .identify = [this](std::string address,
+                             Duration timeout) { return find_at(std::move(address), timeout); },
+          .why_it_does_not_serve = [this] { return place_.why_it_does_not_serve(); }};
 }
 
-std::vector<MemberId> Member::others() const {
-  std::vector<MemberId> others;
-  for (const auto& [name, address] : config_.initial_cluster) {
-    const MemberId id = config_.member_id(name);
-    if (id != self_) others.push_back(id);
-  }
-  return others;
+rpc::Task<Result<FoundMember>> Member::find_at(std::string address, Duration timeout) {
+  auto asking = raft::identify(loop_.network(), loop_.timer(), std::move(address), timeout);
+  auto found = co_await std::move(asking);
+  if (!found) co_return found.error();
+  co_return FoundMember{.cluster = found->cluster,
+                        .id = found->member,
+                        .name = std::move(found->name),
+                        .client_address = std::move(found->client_address),
+                        .version = std::move(found->version),
+                        .empty = found->empty};
 }
 
 void Member::receive(raft::Message message) {
+  if (!place_.takes_part()) return;
   const MemberId from = message.from;
   const Term term = message.term;
   const bool leaders = is_leaders(message);
@@ -266,9 +294,11 @@ rpc::Task<void> Member::keep_house() {
 
 MemberRecord Member::own_record() const {
   MemberRecord record;
-  record.id = self_;
+  record.id = place_.identity().member;
   record.name = config_.name;
-  record.peer_address = config_.advertise_peer;
+  const auto addresses = node_->status().configuration.addresses;
+  const auto address = addresses.find(record.id);
+  record.peer_address = address == addresses.end() ? config_.advertise_peer : address->second;
   record.client_address = config_.advertise_client;
   return record;
 }

@@ -6,7 +6,10 @@
 #include <kj/async-io.h>
 
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "raft/node/durable_log.h"
 #include "raft/node/node.h"
@@ -21,9 +24,11 @@
 #include "service/server/config.h"
 #include "service/server/data_directory.h"
 #include "service/server/flush_schedule.h"
+#include "service/server/incarnations.h"
 #include "service/server/observers.h"
 #include "service/server/peer_links.h"
 #include "service/server/peer_trouble.h"
+#include "service/server/place.h"
 #include "service/server/stall_watch.h"
 #include "service/server/state_snapshots.h"
 
@@ -44,6 +49,7 @@ struct MemberParts {
   std::unique_ptr<Observers> observers;
   std::unique_ptr<State> state;
   raft::Restored restored;
+  std::optional<Incarnations> incarnations;
 };
 
 // Opens log and state, and sees whether they belong together.
@@ -52,7 +58,9 @@ struct MemberParts {
 
 class Member {
  public:
-  Member(rpc::Loop& loop, const ServerConfig& config, MemberParts parts);
+  // `ended`: as Place::Handlers.
+  Member(rpc::Loop& loop, const ServerConfig& config, const DataDirectory& data, Identity identity,
+         MemberParts parts, std::function<void(const Error&)> ended);
   ~Member();
   Member(const Member&) = delete;
   Member& operator=(const Member&) = delete;
@@ -66,7 +74,9 @@ class Member {
   raft::Transport::Handlers transport_handlers();
   ApiOptions api_options() const;
   ApiDependencies api_dependencies();
-  std::vector<MemberId> others() const;
+  Place::Handlers place_handlers(std::function<void(const Error&)> ended);
+  raft::Identification identify() const;
+  rpc::Task<Result<FoundMember>> find_at(std::string address, Duration timeout);
 
   void receive(raft::Message message);
   void end_turn();
@@ -77,7 +87,6 @@ class Member {
 
   rpc::Loop& loop_;
   ServerConfig config_;
-  MemberId self_;
   Instant started_;
   std::filesystem::path log_directory_;
 
@@ -86,6 +95,7 @@ class Member {
   std::unique_ptr<Store> store_;
   std::unique_ptr<Observers> observers_;
   std::unique_ptr<State> state_;
+  Place place_;
   std::unique_ptr<Applier> applier_;
   PeerLinks links_;
   std::unique_ptr<StateSnapshots> snapshots_;

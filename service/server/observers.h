@@ -8,6 +8,7 @@
 #include "service/api/api.h"
 #include "service/api/compactor.h"
 #include "service/lease/lease_keeper.h"
+#include "service/server/place.h"
 #include "service/state/state.h"
 #include "service/watch/watch_hub.h"
 
@@ -16,7 +17,9 @@ namespace coord::service {
 class Observers final : public StateObserver, public raft::NodeObserver {
  public:
   // To be called once, before anything is applied.
-  void attach(Api& api, Compactor& compactor, LeaseKeeper& leases, WatchHub& watches) {
+  void attach(Place& place, Api& api, Compactor& compactor, LeaseKeeper& leases,
+              WatchHub& watches) {
+    place_ = &place;
     api_ = &api;
     compactor_ = &compactor;
     leases_ = &leases;
@@ -41,12 +44,14 @@ class Observers final : public StateObserver, public raft::NodeObserver {
   }
 
   void on_fact(const raft::Fact& fact) override {
+    place_->on_fact(fact);
     leases_->on_fact(fact);
     compactor_->on_fact(fact);
     api_->on_fact(fact);
   }
 
  private:
+  Place* place_ = nullptr;
   Api* api_ = nullptr;
   Compactor* compactor_ = nullptr;
   LeaseKeeper* leases_ = nullptr;

@@ -280,6 +280,7 @@ void head(Member& member, schema::Header::Builder header) {
   header.setMemberId(member.id);
   header.setRevision(member.cluster().state.revision);
   header.setTerm(member.cluster().term());
+  header.setMembers(member.cluster().members_version);
 }
 
 class KvService final : public schema::Kv::Server {
@@ -537,11 +538,13 @@ class ClusterService final : public schema::Cluster::Server {
     Cluster& cluster = member_.cluster();
     auto answer = context.getResults();
     head(member_, answer.initHeader());
-    auto list = answer.initMembers(static_cast<unsigned>(cluster.size()));
+    const auto [first, end] = cluster.present;
+    auto list = answer.initMembers(static_cast<unsigned>(std::min(end, cluster.size()) - first));
     for (unsigned i = 0; i < list.size(); ++i) {
-      list[i].setId(cluster.member(i).id);
-      list[i].setClientAddress(cluster.member(i).address.c_str());
+      list[i].setId(cluster.member(first + i).id);
+      list[i].setClientAddress(cluster.member(first + i).address.c_str());
     }
+    ++member_.asked_for_members;
     answer.setLeader(cluster.leader() == nullptr ? 0 : cluster.leader()->id);
     return kj::READY_NOW;
   }

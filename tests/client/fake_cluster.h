@@ -16,6 +16,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "raft/base/error.h"
@@ -116,6 +117,7 @@ class Member final {
   std::size_t read_calls = 0;
   std::size_t writes = 0;
   std::size_t connections = 0;
+  std::size_t asked_for_members = 0;
 
   Cluster& cluster() { return cluster_; }
   // Never fulfilled.
@@ -147,6 +149,10 @@ class Cluster final : private kj::TaskSet::ErrorHandler {
   void add(kj::Promise<void> task) { tasks_.add(kj::mv(task)); }
 
   State state;
+  // Who of them is a member at the moment: from the first to before the second.
+  std::pair<std::size_t, std::size_t> present{0, SIZE_MAX};
+  // To be raised when that changes.
+  std::uint64_t members_version = 1;
 
  private:
   void taskFailed(kj::Exception&&) override {}

@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
@@ -10,11 +11,29 @@
 namespace coord::test {
 
 Cluster::Cluster(ClusterOptions options) : options_(std::move(options)) {
-  members_.resize(static_cast<std::size_t>(options_.members));
-  for (Member& member : members_) {
-    member.client = "127.0.0.1:" + std::to_string(free_port());
-    member.peer = "127.0.0.1:" + std::to_string(free_port());
-  }
+  for (int i = 0; i < options_.members; ++i) members_.push_back(make_member());
+}
+
+Cluster::Member Cluster::make_member() const {
+  Member member;
+  member.client = "127.0.0.1:" + std::to_string(free_port());
+  member.peer = "127.0.0.1:" + std::to_string(free_port());
+  return member;
+}
+
+int Cluster::add_joining() {
+  members_.push_back(make_member());
+  members_.back().joins = true;
+  return size() - 1;
+}
+
+std::string Cluster::peer(int member) const {
+  const auto proxy = options_.advertised_peers.find(member);
+  return proxy == options_.advertised_peers.end() ? members_[member].peer : proxy->second;
+}
+
+void Cluster::wipe(int member) {
+  std::filesystem::remove_all(data_directory(member));
 }
 
 std::string Cluster::endpoints() const {
@@ -43,10 +62,10 @@ std::string Cluster::data_directory(int member) const {
 
 void Cluster::start(int member) {
   std::string initial;
+  std::string others;
   for (int i = 0; i < size(); ++i) {
-    const auto proxy = options_.advertised_peers.find(i);
-    initial += (i == 0 ? "" : ",") + name(i) + "=" +
-               (proxy == options_.advertised_peers.end() ? members_[i].peer : proxy->second);
+    if (i < options_.members) initial += (i == 0 ? "" : ",") + name(i) + "=" + peer(i);
+    if (i != member) others += (others.empty() ? "" : ",") + members_[i].client;
   }
   std::vector<std::string> arguments = {program("coordd"),
                                         "--name",
@@ -56,9 +75,12 @@ void Cluster::start(int member) {
                                         "--listen-client",
                                         members_[member].client,
                                         "--listen-peer",
-                                        members_[member].peer,
-                                        "--initial-cluster",
-                                        initial};
+                                        members_[member].peer};
+  if (members_[member].joins) {
+    arguments.insert(arguments.end(), {"--advertise-peer", peer(member), "--join", others});
+  } else {
+    arguments.insert(arguments.end(), {"--initial-cluster", initial});
+  }
   arguments.insert(arguments.end(), options_.extra_flags.begin(), options_.extra_flags.end());
   members_[member].process =
       Process(arguments, {.output_file = directory_.path() / (name(member) + ".log")});
@@ -110,7 +132,8 @@ int Cluster::leader() {
     for (int i = 0; i < size(); ++i) {
       for (const auto& [leader, count] : votes) {
         const bool is_it = leader == name(i) || names[leader] == name(i);
-        if (is_it && 2 * count > size() && members_[i].process.running()) found = i;
+        const bool agreed = 2 * count > static_cast<int>(status.size());
+        if (is_it && agreed && members_[i].process.running()) found = i;
       }
     }
     return found >= 0;

@@ -23,6 +23,8 @@ class Cluster {
   explicit Cluster(ClusterOptions options = {});
 
   int size() const { return static_cast<int>(members_.size()); }
+  // One more coordd, that is no member yet: started, it waits to be added. Its number.
+  int add_joining();
   void advertise_peer(int member, const std::string& address) {
     options_.advertised_peers[member] = address;
   }
@@ -30,6 +32,8 @@ class Cluster {
   std::string endpoints() const;
   std::vector<std::string> endpoint_list() const;
   const std::string& endpoint(int member) const { return members_[member].client; }
+  // As the other members know it.
+  std::string peer(int member) const;
   int client_port(int member) const;
   int peer_port(int member) const;
   std::string name(int member) const { return "n" + std::to_string(member + 1); }
@@ -43,6 +47,7 @@ class Cluster {
   void pause(int member);                    // SIGSTOP
   void resume(int member);                   // SIGCONT
   std::optional<int> terminate(int member);  // SIGTERM; the exit code
+  void wipe(int member);                     // its data directory, of a member that is not running
 
   // Runs coordctl against all members (or those given with --endpoints among the arguments).
   RunResult ctl(std::vector<std::string> arguments, const std::string& input = {},
@@ -59,8 +64,11 @@ class Cluster {
   struct Member {
     std::string client;
     std::string peer;
+    bool joins = false;
     Process process;
   };
+
+  Member make_member() const;
 
   ClusterOptions options_;
   TemporaryDirectory directory_;

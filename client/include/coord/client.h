@@ -316,8 +316,57 @@ class Client {
                  std::forward<Token>(token));
   }
 
+  // ---- Who takes part in the cluster. Each change is answered when it is done; one whose outcome
+  // is unknown may be asked for again.
+
+  // Whom the leader finds at that peer address: kUnreachable if nobody.
+  Result<MemberIdentity> probe_member(std::string peer_address, milliseconds timeout = {}) {
+    return call(op::ProbeMember{std::move(peer_address), timeout});
+  }
+  // Adds the member that waits there under that name (coordd --join), as a learner: it gets all
+  // entries and is asked for nothing. Its id.
+  Result<MemberId> add_learner(std::string name, std::string peer_address,
+                               milliseconds timeout = {}) {
+    return change(op::AddLearner{std::move(name), std::move(peer_address)}, timeout);
+  }
+  // Has a learner vote: kNotCaughtUp while its log is not the leader's but for the last moments.
+  Result<MemberId> promote_member(MemberId id, milliseconds timeout = {}) {
+    return change(op::PromoteMember{id}, timeout);
+  }
+  // kWouldLoseQuorum if too few of those who stay can be heard.
+  Result<MemberId> remove_member(MemberId id, milliseconds timeout = {}) {
+    return change(op::RemoveMember{id}, timeout);
+  }
+  struct Replacement {
+    MemberId old_id;
+    MemberId new_id;  // a learner that has caught up
+  };
+  Result<MemberId> replace_member(Replacement ids, milliseconds timeout = {}) {
+    return change(op::ReplaceMember{ids.old_id, ids.new_id}, timeout);
+  }
+  Result<MemberId> update_member(MemberId id, std::string peer_address, milliseconds timeout = {}) {
+    return change(op::UpdateMember{id, std::move(peer_address)}, timeout);
+  }
+  // How far each member has come.
+  Result<MembersProgress> members_progress(milliseconds timeout = {}) {
+    return call(op::Progress{timeout});
+  }
+  // Hands leadership to that member, or to the one that is best prepared if it is zero. Writes wait
+  // meanwhile. The one that leads then.
+  Result<MemberId> transfer_leadership(MemberId target, milliseconds timeout = {}) {
+    return call(op::TransferLeadership{target, timeout});
+  }
+  template <class Token>
+  auto async_transfer_leadership(MemberId target, milliseconds timeout, Token&& token) {
+    return async(op::TransferLeadership{target, timeout}, std::forward<Token>(token));
+  }
+
  private:
   friend struct internal::Access;
+  template <class Change>
+  Result<MemberId> change(Change change, milliseconds timeout) {
+    return call(op::ChangeMembers{std::move(change), timeout});
+  }
   explicit Client(internal::EnginePtr engine);
 
   template <class Op>

@@ -163,6 +163,44 @@ struct Health {
   milliseconds timeout;
 };
 
+struct ProbeMember {
+  using Response = Result<MemberIdentity>;
+  std::string peer_address;
+  milliseconds timeout;
+};
+struct AddLearner {
+  std::string name;
+  std::string peer_address;
+};
+struct PromoteMember {
+  MemberId id;
+};
+struct RemoveMember {
+  MemberId id;
+};
+struct ReplaceMember {
+  MemberId old_id;
+  MemberId new_id;
+};
+struct UpdateMember {
+  MemberId id;
+  std::string peer_address;
+};
+struct ChangeMembers {
+  using Response = Result<MemberId>;
+  std::variant<AddLearner, PromoteMember, RemoveMember, ReplaceMember, UpdateMember> change;
+  milliseconds timeout;
+};
+struct Progress {
+  using Response = Result<MembersProgress>;
+  milliseconds timeout;
+};
+struct TransferLeadership {
+  using Response = Result<MemberId>;
+  MemberId target;
+  milliseconds timeout;
+};
+
 }  // namespace coord::op
 
 namespace coord {

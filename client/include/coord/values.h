@@ -336,6 +336,32 @@ struct HealthResult {
   ResponseHeader header;
 };
 
+// Who answers at a peer address, as it says itself.
+struct MemberIdentity {
+  ClusterId cluster = {};
+  MemberId id = {};
+  std::string name = {};
+  std::string client_address = {};
+  std::string version = {};
+  bool empty = false;  // it has no data and waits to be added
+};
+enum class Replication : std::uint8_t { kProbe, kReplicate, kSnapshot };
+// "probe", "replicate", "snapshot"
+std::string_view to_string(Replication replication);
+// How far a member's log has come, as the leader sees it.
+struct MemberProgress {
+  MemberId id = {};
+  Index match_index = {};  // its log is known to be the leader's up to there
+  Replication replication = Replication::kProbe;
+  bool caught_up = false;        // it may be made a voter
+  bool recently_active = false;  // the leader has heard from it within an election timeout
+};
+struct MembersProgress {
+  Index last_index = {};  // of the leader's log
+  std::vector<MemberProgress> members = {};
+  ResponseHeader header;
+};
+
 // ------------------------------------------------------------------------------------------------
 // Addresses
 

@@ -3,12 +3,15 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "raft/base/prng.h"
+#include "raft/transport/identify.h"
 #include "schema/rpc/connection.h"
 #include "schema/rpc/loop.h"
 #include "schema/rpc/network.h"
@@ -31,28 +34,53 @@ class Member {
   }
 
   void start(std::map<MemberId, std::uint16_t> peers) {
-    peers_ = peers;
-    TransportOptions options{.cluster = cluster_, .self = self_};
-    for (const auto& [member, port] : peers) {
-      options.peers[member] = "127.0.0.1:" + std::to_string(port);
-    }
-    options.silence_timeout = milliseconds(300);
+    TransportOptions options{.cluster = cluster_,
+                             .self = self_,
+                             .incarnation = incarnation,
+                             .address = "127.0.0.1:" + std::to_string(port)};
+    options.silence_timeout = silence;
     options.redial_min = milliseconds(5);
     options.redial_max = milliseconds(20);
+    options.linger = linger;
+    options.guests_max = 2;
     Transport::Handlers handlers;
     handlers.receive = [this](Message message) { received.push_back(std::move(message)); };
     handlers.closed = [this](MemberId member) { closed.push_back(member); };
     handlers.unreachable = [this](MemberId member) { unreachable.push_back(member); };
     handlers.trouble = [this](MemberId, const Error& error) { trouble.push_back(error); };
+    handlers.refused = [this](MemberId, const Error& error) { refused.push_back(error); };
+    handlers.greeted = [this](MemberId member) { greeted.push_back(member); };
+    handlers.meet = [this](const Introduction& other) {
+      met.push_back(other);
+      return refuses ? Status(make_error(ErrorCode::kMemberRemoved, "gone")) : Status();
+    };
+    handlers.identify = [this] {
+      return Identification{.cluster = cluster_,
+                            .member = self_,
+                            .name = "n" + std::to_string(self_.value()),
+                            .incarnation = incarnation,
+                            .empty = true,
+                            .version = "v",
+                            .client_address = "c:1"};
+    };
     handlers.service = [this]() -> capnp::Capability::Client {
       if (service != nullptr) return *service;
       return nullptr;
     };
     transport.emplace(loop_, loop_.network(), loop_.timer(), options, handlers);
+    know(peers);
     if (receiver_.get() == nullptr) {
       receiver_ = rpc::listen(loop_, "127.0.0.1:" + std::to_string(port)).value().receiver;
     }
     listening_ = transport->listen(kj::mv(receiver_)).eagerlyEvaluate(nullptr);
+  }
+  void know(const std::map<MemberId, std::uint16_t>& peers) {
+    peers_ = peers;
+    std::map<MemberId, std::string> addresses;
+    for (const auto& [member, port] : peers) {
+      addresses[member] = "127.0.0.1:" + std::to_string(port);
+    }
+    transport->set_peers(addresses);
   }
   void stop() {
     listening_ = nullptr;
@@ -69,6 +97,13 @@ class Member {
   std::vector<MemberId> closed;
   std::vector<MemberId> unreachable;
   std::vector<Error> trouble;
+  std::vector<Error> refused;
+  std::vector<MemberId> greeted;
+  std::vector<Introduction> met;
+  bool refuses = false;
+  Incarnation incarnation{1000};
+  Duration linger = milliseconds(200);
+  Duration silence = milliseconds(300);
   capnp::Capability::Client* service = nullptr;
 
  private:
@@ -145,6 +180,8 @@ TEST_F(TransportTest, Messages_ArriveInOrder) {
 }
 
 TEST_F(TransportTest, LargeAppends_ArriveWhole_AndAreCutIntoCalls) {
+  // However slow the machine is.
+  a_.silence = b_.silence = seconds(60);
   start();
   std::vector<Message> batch;
   for (std::uint64_t i = 1; i <= 3; ++i) batch.push_back(append(i + 1, limits::kEntryBytesMax));
@@ -186,21 +223,137 @@ TEST_F(TransportTest, OtherCluster_IsRefused_AndSaysSo) {
   Member stranger(loop_, kB, ClusterId(78));
   a_.start({{kB, stranger.port}});
   stranger.start({{kA, a_.port}});
-  ASSERT_TRUE(eventually([&] { return !a_.trouble.empty() && !stranger.trouble.empty(); }));
-  EXPECT_EQ(a_.trouble[0].code, ErrorCode::kWrongCluster);
-  EXPECT_EQ(stranger.trouble[0].code, ErrorCode::kWrongCluster);
+  ASSERT_TRUE(eventually([&] { return !a_.refused.empty() && !stranger.refused.empty(); }));
+  EXPECT_EQ(a_.refused[0].code, ErrorCode::kWrongCluster);
+  EXPECT_EQ(stranger.refused[0].code, ErrorCode::kWrongCluster);
   EXPECT_FALSE(a_.transport->connected(kB));
   EXPECT_TRUE(a_.closed.empty());
 }
 
-TEST_F(TransportTest, WrongOrUnknownMember_IsRefused) {
-  Member c(loop_, MemberId(3));
+TEST_F(TransportTest, WrongMember_IsRefused) {
   a_.start({{MemberId(9), b_.port}});  // B is not member 9
   b_.start({{kA, a_.port}});
-  c.start({{kB, b_.port}});  // B does not know member 3
-  ASSERT_TRUE(eventually([&] { return !a_.trouble.empty() && !c.trouble.empty(); }));
-  EXPECT_EQ(a_.trouble[0].code, ErrorCode::kWrongMember);
-  EXPECT_EQ(c.trouble[0].code, ErrorCode::kWrongMember);
+  ASSERT_TRUE(eventually([&] { return !a_.refused.empty(); }));
+  EXPECT_EQ(a_.refused[0].code, ErrorCode::kWrongMember);
+  EXPECT_EQ(std::count(a_.greeted.begin(), a_.greeted.end(), MemberId(9)), 0);
+}
+
+TEST_F(TransportTest, WhoIsNotWanted_IsRefused_WhicheverSideGreets) {
+  b_.refuses = true;
+  a_.start({{kB, b_.port}});
+  b_.start({{kA, a_.port}});
+  // A greets B, and is refused; B greets A, is let in, and goes away again by itself.
+  ASSERT_TRUE(eventually([&] { return !a_.refused.empty() && !b_.trouble.empty(); }));
+  EXPECT_EQ(a_.refused[0].code, ErrorCode::kMemberRemoved);
+  EXPECT_EQ(b_.trouble[0].code, ErrorCode::kMemberRemoved);
+  EXPECT_FALSE(a_.transport->connected(kB));
+  EXPECT_FALSE(b_.transport->connected(kA));
+  EXPECT_TRUE(a_.greeted.empty());
+  b_.refuses = false;
+  ASSERT_TRUE(eventually([&] { return connected(); }));
+  EXPECT_EQ(a_.greeted, std::vector<MemberId>{kB});
+}
+
+TEST_F(TransportTest, BothSides_TellTheirIncarnation) {
+  a_.incarnation = Incarnation(7);
+  b_.incarnation = Incarnation(8);
+  start();
+  const auto knows = [](const Member& member, MemberId id, Incarnation incarnation) {
+    return member.met.size() == 2 &&
+           std::all_of(member.met.begin(), member.met.end(), [&](const Introduction& other) {
+             return other.member == id && other.incarnation == incarnation;
+           });
+  };
+  EXPECT_TRUE(eventually([&] { return knows(a_, kB, Incarnation(8)); }));
+  EXPECT_TRUE(eventually([&] { return knows(b_, kA, Incarnation(7)); }));
+}
+
+TEST_F(TransportTest, MemberThatNobodyToldOf_IsAnsweredAsAGuest_UntilItGoes) {
+  b_.start({});
+  a_.start({{kB, b_.port}});
+  ASSERT_TRUE(eventually([&] { return connected(); }));
+  a_.transport->send({beat(1)});
+  ASSERT_TRUE(eventually([&] { return b_.received.size() == 1; }));
+  let_pass(milliseconds(3) + a_.linger);
+  EXPECT_TRUE(connected()) << "a guest stays while it is there";
+  b_.transport->send({{.cluster = kCluster,
+                       .from = kB,
+                       .to = kA,
+                       .term = Term(1),
+                       .body = HeartbeatReply{.round = Round(1)}}});
+  ASSERT_TRUE(eventually([&] { return a_.received.size() == 1; }));
+  a_.stop();
+  ASSERT_TRUE(eventually([&] { return !b_.transport->connected(kA); }));
+  const auto met = b_.met.size();
+  let_pass(2 * a_.linger);
+  a_.start({});
+  let_pass(milliseconds(100));
+  EXPECT_EQ(b_.met.size(), met) << "a guest that has gone is not dialled for ever";
+}
+
+TEST_F(TransportTest, Guests_HaveABound_AndMakeRoomWhenTheyAreGone) {
+  b_.start({});
+  std::vector<std::unique_ptr<Member>> strangers;
+  for (std::uint64_t id = 10; id < 13; ++id) {
+    strangers.push_back(std::make_unique<Member>(loop_, MemberId(id)));
+    strangers.back()->start({{kB, b_.port}});
+    const auto& stranger = *strangers.back();
+    ASSERT_TRUE(eventually([&] {
+      return (stranger.transport->connected(kB) && b_.transport->connected(MemberId(id))) ||
+             !stranger.refused.empty();
+    }));
+  }
+  EXPECT_TRUE(strangers[1]->refused.empty());
+  ASSERT_FALSE(strangers[2]->refused.empty());
+  EXPECT_EQ(strangers[2]->refused[0].code, ErrorCode::kOverloaded);
+  strangers[0]->stop();
+  EXPECT_TRUE(eventually([&] { return strangers[2]->transport->connected(kB); }));
+  for (const auto& stranger : strangers) stranger->stop();
+}
+
+TEST_F(TransportTest, MemberThatMoves_IsDialledAtItsNewAddress) {
+  start();
+  Member moved(loop_, kB);
+  b_.stop();
+  moved.start({{kA, a_.port}});
+  a_.know({{kB, moved.port}});
+  ASSERT_TRUE(eventually([&] { return a_.transport->connected(kB); }));
+  a_.transport->send({beat(1)});
+  ASSERT_TRUE(eventually([&] { return moved.received.size() == 1; }));
+  moved.stop();
+}
+
+TEST_F(TransportTest, MemberThatLeft_IsServedForAWhile_AndThenDropped) {
+  start();
+  a_.know({});
+  a_.transport->send({beat(1)});
+  ASSERT_TRUE(eventually([&] { return b_.received.size() == 1; }));
+  EXPECT_TRUE(connected());
+  a_.refuses = true;
+  ASSERT_TRUE(eventually([&] { return !a_.transport->connected(kB); }));
+  // Its own connection as well, so that it comes again and learns why.
+  ASSERT_TRUE(eventually([&] { return !b_.refused.empty(); }));
+  EXPECT_EQ(b_.refused[0].code, ErrorCode::kMemberRemoved);
+}
+
+TEST_F(TransportTest, Identify_TellsWhoAnswers_OrThatNobodyDoes) {
+  b_.start({});
+  const auto ask = [&](std::uint16_t port) {
+    return identify(loop_.network(), loop_.timer(), "127.0.0.1:" + std::to_string(port),
+                    milliseconds(500))
+        .promise()
+        .wait(loop_.wait_scope());
+  };
+  const auto found = ask(b_.port);
+  ASSERT_TRUE(found.ok()) << found.error().message;
+  EXPECT_EQ(found->cluster, kCluster);
+  EXPECT_EQ(found->member, kB);
+  EXPECT_EQ(found->name, "n2");
+  EXPECT_TRUE(found->empty);
+  EXPECT_TRUE(b_.met.empty());
+  const auto nobody = ask(1);
+  ASSERT_FALSE(nobody.ok());
+  EXPECT_EQ(nobody.error().code, ErrorCode::kUnreachable);
 }
 
 TEST_F(TransportTest, MessageThatNamesAnother_IsRefused_AndNotPassedOn) {

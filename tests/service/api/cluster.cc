@@ -49,9 +49,12 @@ struct TestCluster::Cut final : public capnp::MembranePolicy, public kj::Refcoun
 };
 
 TestCluster::TestCluster(std::size_t members, RequestLimits limits, CompactorOptions history)
-    : history_(history) {
+    : history_(history), limits_(limits) {
   raft::Configuration configuration;
-  for (std::size_t i = 1; i <= members; ++i) configuration.voters.push_back(MemberId(i));
+  for (std::size_t i = 1; i <= members; ++i) {
+    configuration.voters.push_back(MemberId(i));
+    configuration.addresses.emplace(MemberId(i), address_of(MemberId(i)));
+  }
   for (const MemberId id : configuration.voters) {
     members_.push_back(std::make_unique<TestMember>(*this, id, configuration, limits));
   }
@@ -61,6 +64,29 @@ TestCluster::~TestCluster() noexcept = default;
 
 Clock TestCluster::clock() {
   return {timer_, [this] { return now_; }, [this] { return wall_ms_of(now_); }};
+}
+
+TestMember& TestCluster::add_waiting() {
+  const MemberId id(members_.size() + 1);
+  members_.push_back(std::make_unique<TestMember>(*this, id, raft::Configuration(), limits_));
+  return *members_.back();
+}
+
+std::string TestCluster::address_of(MemberId member) {
+  return fmt::format("127.0.0.1:{}", member);
+}
+
+Result<FoundMember> TestCluster::identify(const std::string& address) {
+  for (const auto& member : members_) {
+    if (address_of(member->id()) != address) continue;
+    return FoundMember{.cluster = kCluster,
+                       .id = member->id(),
+                       .name = fmt::format("n{}", member->id()),
+                       .client_address = fmt::format("client-of-n{}:1", member->id()),
+                       .version = "test",
+                       .empty = member->node().status().configuration.members().empty()};
+  }
+  return make_error(ErrorCode::kUnreachable, "{} cannot be reached: nobody there", address);
 }
 
 void TestCluster::step() {
@@ -154,10 +180,7 @@ TestMember::TestMember(TestCluster& cluster, MemberId self,
   options.self = self;
   options.limits = limits;
   for (const MemberId id : configuration.voters) {
-    MemberRecord record;
-    record.id = id;
-    record.name = fmt::format("n{}", id);
-    options.members.emplace(id, record);
+    options.names.emplace(id, fmt::format("n{}", id));
   }
   api_ = std::make_unique<Api>(
       std::move(options),
@@ -171,7 +194,10 @@ TestMember::TestMember(TestCluster& cluster, MemberId self,
           .clock = clock,
           .peer_service = [this](MemberId to) { return cluster_.peer_service(self_, to); },
           .refuse_writes = [this] { return refuse_writes; },
-          .stats = [] { return ServerStats{}; }});
+          .stats = [] { return ServerStats{}; },
+          .identify = [this](std::string address, Duration) -> kj::Promise<Result<FoundMember>> {
+            return cluster_.identify(address);
+          }});
   login_ = api_->client_door([] {}).loginRequest().send().wait(cluster.scope());
   KJ_IF_MAYBE (login, login_) services_ = login;
 }

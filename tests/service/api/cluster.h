@@ -62,6 +62,7 @@ class TestMember final : public StateObserver, public raft::NodeObserver, public
   schema::Cluster::Client cluster() { return services_->getServices().getCluster(); }
   schema::Watch::Client watch() { return services_->getServices().getWatch(); }
   schema::Maintenance::Client maintenance() { return services_->getServices().getMaintenance(); }
+  schema::Membership::Client membership() { return services_->getServices().getMembership(); }
   // As another member gets it.
   schema::Forward::Client forward() { return api_->member_door().castAs<schema::Forward>(); }
 
@@ -123,6 +124,10 @@ class TestCluster {
     return promise.wait(scope_);
   }
 
+  // One that waits to be added, at the peer address of its own: see address_of().
+  TestMember& add_waiting();
+  static std::string address_of(MemberId member);
+
   // No message and no call gets from or to that member any more; calls under way break.
   void isolate(MemberId member);
   void heal() { isolated_.clear(); }
@@ -141,12 +146,14 @@ class TestCluster {
     return !isolated_.contains(a) && !isolated_.contains(b);
   }
   kj::Maybe<capnp::Capability::Client> peer_service(MemberId from, MemberId to);
+  Result<FoundMember> identify(const std::string& address);
 
   const CompactorOptions history_;
   kj::EventLoop loop_;
   kj::WaitScope scope_{loop_};
   kj::TimerImpl timer_{kj::origin<kj::TimePoint>()};
   Instant now_{};
+  RequestLimits limits_;
   std::set<MemberId> isolated_;
   std::deque<raft::Message> messages_;
   // Breaks what passes between members once one of them is isolated.

@@ -72,7 +72,7 @@ class DigestWatchTest : public testing::Test {
   void watch(DigestTrail own) {
     own_ = std::move(own);
     watch_.emplace(
-        own_, timer_, std::vector<MemberId>{kSecond, kThird},
+        own_, timer_,
         [this](MemberId id) -> kj::Maybe<capnp::Capability::Client> {
           const auto found = members_.find(id);
           if (found == members_.end()) return nullptr;
@@ -80,6 +80,7 @@ class DigestWatchTest : public testing::Test {
         },
         DigestWatch::Handlers{.differs = [this](const Error&) { ++differs_; },
                               .outvoted = [this](const Error&) { ++outvoted_; }});
+    watch_->set_others({kSecond, kThird});
   }
 
   void pass(milliseconds time) {

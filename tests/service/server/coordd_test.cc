@@ -160,7 +160,28 @@ TEST_F(Coordd, OnADataDirectoryOfAnother_SaysSoAndExitsWith1) {
     first.signal(SIGTERM);
     EXPECT_EQ(first.exit_code(), 0);
   }
-  expect_failure(arguments({"--name", "n2"}), 1, "belongs to another cluster");
+  expect_failure(arguments({"--name", "n2"}), 1, "belongs to the member 'n1', this is 'n2'");
+  expect_failure(arguments({"--initial-cluster", "n1=127.0.0.1:1,n2=127.0.0.1:2"}), 1,
+                 "belongs to another cluster");
+}
+
+TEST_F(Coordd, WithNobodyToJoin_SaysSoAndExitsWith1_AndLeavesNoTrace) {
+  expect_failure(arguments({"--join", "127.0.0.1:1,127.0.0.1:2"}), 1, "no member to join answers");
+  EXPECT_FALSE(fs::exists(directory_ / "data"));
+  expect_failure(arguments({"--join", "nowhere"}), 2, "--join has to be HOST:PORT");
+  expect_failure(arguments({"--join", "127.0.0.1:1", "--initial-cluster", "n1=127.0.0.1:1"}), 2,
+                 "give one of them");
+}
+
+TEST_F(Coordd, WithDataAlready_IgnoresWhomToJoin) {
+  {
+    Process first(arguments());
+    first.until("serving clients");
+    first.signal(SIGTERM);
+    EXPECT_EQ(first.exit_code(), 0);
+  }
+  Process again(arguments({"--join", "127.0.0.1:1"}));
+  EXPECT_NE(again.until("serving clients").find("serving clients"), std::string::npos);
 }
 
 TEST_F(Coordd, WithACorruptLog_SaysSoAndExitsWith1) {

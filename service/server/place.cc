@@ -1,0 +1,104 @@
+#include "service/server/place.h"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+#include <variant>
+
+#include "service/api/state_membership.h"
+
+namespace coord::service {
+
+Place::Place(const DataDirectory& data, Identity identity, Incarnations incarnations,
+             Probation probation, const State& state, kj::Timer& timer, Handlers handlers)
+    : data_(data),
+      identity_(std::move(identity)),
+      incarnations_(std::move(incarnations)),
+      probation_(std::move(probation)),
+      state_(state),
+      timer_(timer),
+      handlers_(std::move(handlers)),
+      end_(kj::READY_NOW) {}
+
+void Place::begin(const raft::Configuration& configuration) {
+  follow(configuration);
+  if (const auto why = why_it_does_not_serve()) spdlog::info("{}", *why);
+}
+
+void Place::on_fact(const raft::Fact& fact) {
+  if (const auto* changed = std::get_if<raft::ConfigurationChanged>(&fact)) {
+    follow(changed->configuration);
+  }
+  if (std::holds_alternative<raft::Removed>(fact)) removed();
+}
+
+void Place::follow(const raft::Configuration& configuration) {
+  is_member_ = configuration.contains(identity_.member);
+  // On the disk before anything that a new member says counts.
+  if (Status status = incarnations_.members_are(configuration); !status.ok()) {
+    return handlers_.failed(status.error());
+  }
+  handlers_.peers(configuration.addresses);
+  std::vector<MemberId> voters = configuration.voters;
+  std::erase(voters, identity_.member);
+  handlers_.other_voters(std::move(voters));
+}
+
+Status Place::meet(const raft::Introduction& other) {
+  if (is_removed(state_, other.member)) {
+    return make_error(ErrorCode::kMemberRemoved, "member {:x} was removed from the cluster",
+                      other.member);
+  }
+  Status met = incarnations_.meet(other.member, other.incarnation);
+  if (!met.ok() && met.error().code == ErrorCode::kIo) handlers_.failed(met.error());
+  return met;
+}
+
+void Place::greeted(MemberId other) {
+  if (probation_.over()) return;
+  const bool last = probation_.accepted_by(other);
+  spdlog::info("{}",
+               last ? "enough members have accepted this one: it takes part" : probation_.text());
+}
+
+void Place::refused(MemberId other, const Error& error) {
+  if (error.code == ErrorCode::kMemberRemoved) return removed();
+  if (error.code != ErrorCode::kWrongIncarnation) return;
+  end(make_error(error.code,
+                 "member {:x} knows this one, {}, with another disk: its data directory is not the "
+                 "one it had. What it has promised is lost, so it must not take part: remove it "
+                 "from the cluster (coordctl member remove {}), and let it enter again with an "
+                 "empty data directory and --join",
+                 other, identity_.name, identity_.name),
+      Duration(0));
+}
+
+void Place::removed() {
+  Error error = make_error(
+      ErrorCode::kMemberRemoved,
+      "this member, {}, was removed from the cluster. It does not start with this data directory "
+      "any more; to have it back, empty the directory and start it with --join",
+      identity_.name);
+  if (Status status = data_.mark_removed(error.message); !status.ok()) {
+    return handlers_.failed(status.error());
+  }
+  end(std::move(error), kGrace);
+}
+
+void Place::end(Error error, Duration grace) {
+  if (std::exchange(ending_, true)) return;
+  end_ = timer_.afterDelay(grace.count() * kj::NANOSECONDS)
+             .then([this, error = std::move(error)] { handlers_.ended(error); })
+             .eagerlyEvaluate(nullptr);
+}
+
+std::optional<std::string> Place::why_it_does_not_serve() const {
+  if (!probation_.over()) return probation_.text();
+  if (is_member_) return std::nullopt;
+  if (!identity_.joined()) return "this member is not in the cluster's configuration";
+  return fmt::format(
+      "this member waits to be added to the cluster: coordctl member add {} --peer HOST:PORT",
+      identity_.name);
+}
+
+}  // namespace coord::service

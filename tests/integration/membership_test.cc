@@ -1,0 +1,240 @@
+// Members come and go under a write load: nothing acknowledged is lost, and nobody waits for long.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <optional>
+#include <sstream>
+
+#include "tests/integration/cluster.h"
+#include "tests/integration/peer_network.h"
+#include "tests/integration/write_load.h"
+
+namespace coord::test {
+namespace {
+
+constexpr Milliseconds kSlowestWrite{1000};
+constexpr Milliseconds kTransferGapMedian{50};
+constexpr int kExitRemoved = 4;
+
+class Membership : public testing::Test {
+ protected:
+  void start(int members) {
+    cluster_.emplace(ClusterOptions{.members = members});
+    cluster_->start_all();
+    cluster_->wait_until_serving();
+    client_.emplace(
+        ClientOptions{.endpoints = cluster_->endpoint_list(), .timeout = milliseconds(20000)});
+  }
+
+  RunResult ctl(std::vector<std::string> arguments) {
+    return cluster_->ctl(std::move(arguments), {}, Milliseconds(60000));
+  }
+  void expect_done(std::vector<std::string> arguments) {
+    const RunResult result = ctl(arguments);
+    EXPECT_EQ(result.exit_code, 0) << arguments[0] << " " << arguments[1] << ": " << result.err;
+  }
+  // Starts one more coordd and waits until it can be added.
+  int start_joining() {
+    const int member = cluster_->add_joining();
+    cluster_->start(member);
+    EXPECT_TRUE(eventually([&] {
+      return cluster_->log(member).find("waits to be added") != std::string::npos;
+    })) << cluster_->log(member);
+    return member;
+  }
+  int add_member() {
+    const int member = start_joining();
+    expect_done({"member", "add", cluster_->name(member), "--peer", cluster_->peer(member)});
+    return member;
+  }
+  void remove_member(int member) {
+    expect_done({"member", "remove", cluster_->name(member)});
+    EXPECT_EQ(cluster_->process(member).wait(Milliseconds(5000)), kExitRemoved)
+        << cluster_->log(member);
+    EXPECT_NE(cluster_->log(member).find("was removed from the cluster"), std::string::npos);
+  }
+  std::vector<std::string> names() {
+    std::vector<std::string> names;
+    for (const std::string& line : lines(ctl({"-o", "json", "member", "list"}).out)) {
+      names.push_back(json_field(line, "name"));
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+  void expect_unharmed(WriteLoad& load) {
+    load.stop();
+    EXPECT_EQ(load.failures(), std::vector<std::string>());
+    EXPECT_LT(load.slowest(), kSlowestWrite);
+    Client reader({.endpoints = cluster_->endpoint_list(), .timeout = milliseconds(20000)});
+    EXPECT_EQ(load.lost(reader), std::vector<std::string>());
+    std::printf("%zu writes, the slowest took %lld ms\n", load.acknowledged(),
+                static_cast<long long>(load.slowest().count()));
+  }
+
+  std::optional<Cluster> cluster_;
+  std::optional<Client> client_;
+};
+
+TEST_F(Membership, GrowsFromOneToFiveAndShrinksToThreeOthers_UnderWrites) {
+  start(1);
+  // It knows the first member, which is not among the last.
+  WriteLoad load(cluster_->endpoint_list(), 4);
+  const int second = add_member();
+  add_member();
+  EXPECT_EQ(names().size(), 3u);
+  add_member();
+  add_member();
+  EXPECT_EQ(names(), (std::vector<std::string>{"n1", "n2", "n3", "n4", "n5"}));
+  remove_member(cluster_->leader());
+  remove_member(cluster_->process(0).running() ? 0 : second);
+  EXPECT_EQ(names().size(), 3u);
+  expect_unharmed(load);
+}
+
+TEST_F(Membership, CrashedMember_IsReplaced_UnderWrites) {
+  start(3);
+  WriteLoad load(cluster_->endpoint_list(), 4);
+  const int crashed = (cluster_->leader() + 1) % 3;
+  cluster_->kill(crashed);
+  const int fresh = start_joining();
+  expect_done({"member", "replace", cluster_->name(crashed), cluster_->name(fresh), "--peer",
+               cluster_->peer(fresh)});
+  const auto members = names();
+  EXPECT_EQ(members.size(), 3u);
+  EXPECT_EQ(std::count(members.begin(), members.end(), cluster_->name(crashed)), 0);
+  expect_unharmed(load);
+  // It comes back, and is told.
+  cluster_->start(crashed);
+  EXPECT_EQ(cluster_->process(crashed).wait(Milliseconds(10000)), kExitRemoved)
+      << cluster_->log(crashed);
+}
+
+TEST_F(Membership, LeaderIsRemoved_AgainAndAgain_UnderWrites) {
+  start(3);
+  WriteLoad load(cluster_->endpoint_list(), 4);
+  for (int round = 0; round < 3; ++round) {
+    add_member();
+    remove_member(cluster_->leader());
+  }
+  EXPECT_EQ(names().size(), 3u);
+  expect_unharmed(load);
+}
+
+TEST_F(Membership, TwentyTransfers_InterruptNobody) {
+  start(3);
+  WriteLoad load(cluster_->endpoint_list(), 1);
+  std::vector<std::pair<WriteLoad::Clock::time_point, WriteLoad::Clock::time_point>> transfers;
+  for (int i = 0; i < 20; ++i) {
+    const auto before = client_->members();
+    ASSERT_TRUE(before.ok()) << before.error().message;
+    const auto begun = WriteLoad::Clock::now();
+    const auto leader = client_->transfer_leadership(MemberId(1 + before->leader.value() % 3));
+    ASSERT_TRUE(leader.ok()) << leader.error().message;
+    EXPECT_NE(*leader, before->leader);
+    // As long as a client could notice it.
+    const auto settled = WriteLoad::Clock::now() + Milliseconds(200);
+    EXPECT_TRUE(eventually([&] { return WriteLoad::Clock::now() >= settled; }));
+    transfers.emplace_back(begun, WriteLoad::Clock::now());
+  }
+  expect_unharmed(load);
+  std::vector<Milliseconds> gaps;
+  for (const auto& [begun, ended] : transfers) gaps.push_back(load.longest_gap(0, begun, ended));
+  std::sort(gaps.begin(), gaps.end());
+  std::printf("gaps at a transfer: median %lld ms, longest %lld ms\n",
+              static_cast<long long>(gaps[gaps.size() / 2].count()),
+              static_cast<long long>(gaps.back().count()));
+  // A transfer takes about as long as a few writes: where the machine is so busy that each of those
+  // is slow, the bound is theirs.
+  EXPECT_LT(gaps[gaps.size() / 2], std::max(kTransferGapMedian, 5 * load.median()));
+}
+
+TEST_F(Membership, RemovedMember_DoesNotStartAgain) {
+  start(3);
+  const int gone = (cluster_->leader() + 1) % 3;
+  remove_member(gone);
+  cluster_->start(gone);
+  EXPECT_EQ(cluster_->process(gone).wait(Milliseconds(5000)), kExitRemoved);
+  EXPECT_EQ(names().size(), 2u);
+}
+
+TEST_F(Membership, RemovalThatWouldLoseTheQuorum_IsRefused_AndSaysWhy) {
+  start(3);
+  const int leader = cluster_->leader();
+  const int silent = (leader + 1) % 3;
+  const int other = (leader + 2) % 3;
+  cluster_->kill(silent);
+  RunResult refused;
+  // The leader has to have missed it for an election timeout.
+  EXPECT_TRUE(eventually([&] {
+    const auto list = ctl({"-o", "json", "member", "list"}).out;
+    return list.find("\"active\":false") != std::string::npos;
+  }));
+  refused = ctl({"member", "remove", cluster_->name(other)});
+  EXPECT_EQ(refused.exit_code, 8) << refused.err;
+  EXPECT_NE(refused.err.find(cluster_->name(silent) + " cannot be heard"), std::string::npos)
+      << refused.err;
+  EXPECT_EQ(names().size(), 3u);
+  // The one that is not there can go.
+  expect_done({"member", "remove", cluster_->name(silent)});
+}
+
+TEST_F(Membership, InterruptedAdd_IsUndone) {
+  start(1);
+  const int fresh = cluster_->add_joining();
+  PeerNetwork network({cluster_->peer_port(0), cluster_->peer_port(fresh)},
+                      [this](int member) { return cluster_->process(member).pid(); });
+  // It answers the question who it is, and then nothing gets to it any more.
+  network.let_in(1, 1);
+  cluster_->advertise_peer(fresh, network.address(1));
+  cluster_->start(fresh);
+  EXPECT_TRUE(eventually(
+      [&] { return cluster_->log(fresh).find("waits to be added") != std::string::npos; }));
+  const std::string output = cluster_->data_directory(fresh) + ".add";
+  Process add(
+      {program("coordctl"), "member", "add", cluster_->name(fresh), "--peer",
+       cluster_->peer(fresh)},
+      {.environment = {{"COORDCTL_ENDPOINTS", cluster_->endpoint(0)}}, .output_file = output});
+  EXPECT_TRUE(eventually([&] { return names().size() == 2; }));
+  add.signal(SIGINT);
+  EXPECT_EQ(add.wait(Milliseconds(20000)), 1);
+  std::ifstream file(output);
+  std::ostringstream said;
+  said << file.rdbuf();
+  EXPECT_NE(said.str().find("interrupted; n2 was removed again"), std::string::npos) << said.str();
+  EXPECT_EQ(names(), std::vector<std::string>{"n1"});
+}
+
+TEST_F(Membership, AddOfWhoMustNotBeAdded_IsRefused_AndSaysWhy) {
+  start(1);
+  const int fresh = start_joining();
+  const auto refused = [&](std::vector<std::string> arguments, const std::string& why) {
+    const RunResult result = ctl(std::move(arguments));
+    EXPECT_NE(result.exit_code, 0);
+    EXPECT_NE(result.err.find(why), std::string::npos) << result.err;
+  };
+  refused({"member", "add", "n9", "--peer", cluster_->peer(fresh)}, "is named 'n2', not 'n9'");
+  refused({"member", "add", "n2", "--peer", "127.0.0.1:1"}, "cannot be reached");
+  refused({"member", "add", "n2", "--peer", cluster_->peer(0)}, "is named 'n1', not 'n2'");
+  refused({"member", "add", "n2", "--peer", cluster_->endpoint(fresh)}, "not a port for members");
+  refused({"member", "remove", "n1"}, "only member that votes");
+  refused({"member", "promote", "n2"}, "no member named n2");
+  EXPECT_EQ(names(), std::vector<std::string>{"n1"});
+  // A learner serves clients, and can be made to vote later.
+  expect_done({"member", "add", "n2", "--peer", cluster_->peer(fresh), "--learner"});
+  EXPECT_EQ(ctl({"--endpoints", cluster_->endpoint(fresh), "put", "a", "1"}).exit_code, 0);
+  EXPECT_TRUE(eventually([&] { return ctl({"member", "promote", "n2"}).exit_code == 0; }));
+  // A second one of that name finds the door closed.
+  Cluster other({.members = 1});
+  const RunResult twin = run({program("coordd"), "--name", "n2", "--data-dir",
+                              other.data_directory(0), "--listen-client", other.endpoint(0),
+                              "--listen-peer", other.peer(0), "--join", cluster_->endpoint(0)});
+  EXPECT_EQ(twin.exit_code, 1);
+  EXPECT_NE(twin.err.find("has a member named 'n2' already"), std::string::npos) << twin.err;
+}
+
+}  // namespace
+}  // namespace coord::test

@@ -128,15 +128,28 @@ rpc::Task<void> Directory::connect_to(Endpoint& endpoint) {
   try {
     auto attempt = connect(environment_, endpoint.address, client_name_).promise();
     auto result = co_await environment_.timer.timeoutAfter(to_kj(kConnectTimeout), kj::mv(attempt));
-    if (result.ok()) {
+    Status status = result.ok() ? check_cluster(**result) : Status(result.error());
+    if (status.ok()) {
       connected(endpoint, std::move(result).value());
       co_return;
     }
-    error = std::move(result).error();
+    error = status.error();
   } catch (const kj::Exception&) {
     error = make_error(ErrorCode::kUnreachable, "{} does not answer", endpoint.address);
   }
   failed(endpoint, std::move(*error));
+}
+
+// An address may come to belong to another cluster: one that was begun anew on an empty disk, for
+// example. What that one says would be wrong, and what it is told would be lost.
+Status Directory::check_cluster(const Connection& connection) {
+  const ClusterId theirs = connection.greeting().header.cluster;
+  if (cluster_.is_zero()) cluster_ = theirs;
+  if (theirs == cluster_) return {};
+  return make_error(ErrorCode::kWrongCluster,
+                    "{} belongs to another cluster ({:016x}) than the members that were met before "
+                    "({:016x})",
+                    connection.address(), theirs.value(), cluster_.value());
 }
 
 void Directory::connected(Endpoint& endpoint, std::shared_ptr<Connection> connection) {

@@ -84,6 +84,8 @@ class Directory final : private kj::TaskSet::ErrorHandler {
   Endpoint* next_candidate();
   void start_connecting(Endpoint& endpoint);
   rpc::Task<void> connect_to(Endpoint& endpoint);
+  // kWrongCluster: others that were met belong to another one.
+  Status check_cluster(const Connection& connection);
   void connected(Endpoint& endpoint, std::shared_ptr<Connection> connection);
   void failed(Endpoint& endpoint, Error error);
   void drop(Endpoint& endpoint);
@@ -117,15 +119,17 @@ class Directory final : private kj::TaskSet::ErrorHandler {
   std::function<void()> changed_;
   std::vector<std::unique_ptr<Endpoint>> endpoints_;
   Endpoint* leader_ = nullptr;
+  ClusterId cluster_;        // of the first member that was met; no other one is spoken to
   Index members_version_;    // of the members that are known
   Index members_heard_of_;   // there are newer ones, if it is greater
   bool refreshing_ = false;  // they are being asked for
-  Term term_;                // the newest heard of; what is said of older ones is not believed
-  std::size_t turn_ = 0;     // where the next balanced pick or attempt begins
-  bool wanted_ = false;      // somebody waits for a connection
-  bool racing_ = false;      // the next attempt is due by a timer
-  bool urgent_ = false;      // something was lost: try all at once
-  bool asking_ = false;      // members are being asked for the leader
+  Duration refresh_pause_{};
+  Term term_;             // the newest heard of; what is said of older ones is not believed
+  std::size_t turn_ = 0;  // where the next balanced pick or attempt begins
+  bool wanted_ = false;   // somebody waits for a connection
+  bool racing_ = false;   // the next attempt is due by a timer
+  bool urgent_ = false;   // something was lost: try all at once
+  bool asking_ = false;   // members are being asked for the leader
   bool closed_ = false;
   std::vector<kj::Own<kj::PromiseFulfiller<void>>> waiters_;
   kj::TaskSet tasks_;

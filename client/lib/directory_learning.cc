@@ -13,7 +13,8 @@ constexpr Duration kLeaderPatience = milliseconds(200);
 // How often members are asked for the leader while nobody knows it.
 constexpr Duration kAskInterval = milliseconds(20);
 constexpr Duration kAskTimeout = milliseconds(500);
-// Between two questions for members that were heard of.
+// Between two questions for members that were heard of, at first: whoever knows of them may be out
+// of reach for good.
 constexpr Duration kRefreshInterval = milliseconds(50);
 // How often a member is asked for the others where no answer brings news of them.
 constexpr Duration kMembersInterval = seconds(10);
@@ -69,10 +70,11 @@ void Directory::refresh_members() {
   if (refreshing_ || closed_ || members_heard_of_ <= members_version_) return;
   refreshing_ = true;
   if (const auto connection = pick_any()) tasks_.add(ask(connection, nullptr));
-  after(kRefreshInterval, [this] {
+  after(refresh_pause_, [this] {
     refreshing_ = false;
     refresh_members();
   });
+  refresh_pause_ = std::min(2 * refresh_pause_, kMembersInterval);
 }
 
 void Directory::keep_up_with_members() {
@@ -108,6 +110,7 @@ void Directory::answered(const std::shared_ptr<Connection>& connection, MemberId
                          Index members) {
   if (members > members_heard_of_) {
     members_heard_of_ = members;
+    refresh_pause_ = kRefreshInterval;
     refresh_members();
   }
   // A refusal may come without a header.

@@ -256,7 +256,8 @@ CoreStatus Core::Impl::status() const {
       status.peers[id] = {.match = peer.match(),
                           .next = peer.next(),
                           .probing = peer.probing(),
-                          .recently_active = now_ - peer.heard_at() < options_.election_timeout_min,
+                          .recently_active = peer.heard_yet() &&
+                                             now_ - peer.heard_at() < options_.election_timeout_min,
                           .snapshot = peer.in_snapshot(),
                           .caught_up = peer.caught_up(now_, options_.election_timeout_min)};
     }

@@ -66,6 +66,7 @@ void Progress::add_to(Fingerprint& fingerprint) const {
   fingerprint.add(acknowledged_);
   fingerprint.add(commit_told_);
   fingerprint.add_since(heard_at_);
+  fingerprint.add(std::uint64_t{heard_yet_});
   fingerprint.add_since(moved_at_);
   fingerprint.add(round_end_);
   fingerprint.add_since(round_since_);

@@ -137,6 +137,7 @@ class Core::Impl {
   // --- membership.cc: who takes part (Raft §4) ---
   const Configuration& configuration() const { return configurations_.latest(); }
   std::optional<Refusal> why_not(const Configuration& target) const;
+  std::optional<Refusal> why_not_heard(const Leader& leader, const Configuration& target) const;
   void append_configuration(Configuration configuration);
   // Another configuration is in force.
   void configuration_changed();

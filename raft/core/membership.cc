@@ -51,12 +51,25 @@ std::optional<Refusal> Core::Impl::why_not(const Configuration& target) const {
       return Refusal::kNotCaughtUp;
     }
   }
-  const Instant heard = reached_by_quorum(target, now_, [&](MemberId id) {
-    const auto peer = leader->peers.find(id);
-    return peer == leader->peers.end() ? now_ : peer->second.heard_at();
-  });
-  if (now_ - heard >= options_.election_timeout_min) return Refusal::kWouldLoseQuorum;
-  return std::nullopt;
+  return why_not_heard(*leader, target);
+}
+
+// Whoever has not been heard in this leadership may have been gone for long; a moment after the
+// election that cannot be told from having had no time to answer.
+std::optional<Refusal> Core::Impl::why_not_heard(const Leader& leader,
+                                                 const Configuration& target) const {
+  const Duration limit = options_.election_timeout_min;
+  const auto heard_by_quorum = [&](bool with_benefit_of_doubt) {
+    const Instant heard = reached_by_quorum(target, now_, [&](MemberId id) {
+      const auto peer = leader.peers.find(id);
+      if (peer == leader.peers.end()) return now_;
+      const bool counts = peer->second.heard_yet() || with_benefit_of_doubt;
+      return counts ? peer->second.heard_at() : now_ - limit;
+    });
+    return now_ - heard < limit;
+  };
+  if (heard_by_quorum(false)) return std::nullopt;
+  return heard_by_quorum(true) ? Refusal::kNotReady : Refusal::kWouldLoseQuorum;
 }
 
 void Core::Impl::append_configuration(Configuration configuration) {

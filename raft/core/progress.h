@@ -81,8 +81,13 @@ class Progress {
   // The log ends at `last` now.
   void note_round(Index last, Instant now, Duration limit);
 
+  // Of somebody who was not heard in this leadership: when it began.
   Instant heard_at() const { return heard_at_; }
-  void heard(Instant now) { heard_at_ = now; }
+  bool heard_yet() const { return heard_yet_; }
+  void heard(Instant now) {
+    heard_at_ = now;
+    heard_yet_ = true;
+  }
 
   // The newest round that the peer has acknowledged.
   Round acknowledged() const { return acknowledged_; }
@@ -127,6 +132,7 @@ class Progress {
   Round acknowledged_{};
   Index commit_told_{};
   Instant heard_at_;
+  bool heard_yet_ = false;
   Instant moved_at_;                // when match last grew, or was last asked about
   Index round_end_ = Index::max();  // of the catch-up round under way; none was begun yet
   Instant round_since_;

@@ -18,7 +18,7 @@ Error to_error(Refusal refusal) {
       return make_error(ErrorCode::kNotLeader,
                         "the leadership ended before the read was confirmed");
     case Refusal::kNotReady:
-      return make_error(ErrorCode::kNoQuorum, "this leader has not committed anything yet");
+      return make_error(ErrorCode::kNoQuorum, "this leader is too new to tell");
     case Refusal::kChangeInFlight:
       return make_error(ErrorCode::kChangeInFlight,
                         "another change of the members is not finished");

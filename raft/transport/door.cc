@@ -76,6 +76,9 @@ Status Door::check(schema::Greeting::Reader greeting) const {
                       greeting.getProtocol());
   }
   if (greeting.getCluster() != options.cluster.value()) {
+    if (greeting.getTo() == options.self.value() && state_->handlers.claimed) {
+      state_->handlers.claimed(ClusterId(greeting.getCluster()));
+    }
     return make_error(ErrorCode::kWrongCluster, "this is cluster {:016x}, not {:016x}",
                       options.cluster.value(), greeting.getCluster());
   }

@@ -89,6 +89,8 @@ class Transport {
     // Optional: the member has accepted our greeting, or has refused it.
     std::function<void(MemberId)> greeted;
     std::function<void(MemberId, const Error&)> refused;
+    // Optional: a member of that other cluster takes this one for a member of it.
+    std::function<void(ClusterId)> claimed;
     // Optional: whom somebody finds here who asks.
     std::function<Identification()> identify;
   };

@@ -17,10 +17,7 @@ Api::Api(ApiOptions options, ApiDependencies dependencies)
     : context_(std::make_unique<Context>(std::move(options), std::move(dependencies))),
       services_(make_services(*context_)),
       member_door_(make_member_door(*context_)) {
-  context_->deps.applier.after_apply([context = context_.get()] {
-    context->locks.after_apply();
-    context->after_apply();
-  });
+  context_->deps.applier.after_apply([context = context_.get()] { context->locks.after_apply(); });
 }
 
 Api::~Api() = default;

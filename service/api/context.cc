@@ -16,10 +16,7 @@ Context::Context(ApiOptions options_in, ApiDependencies deps_in)
              options.limits.waiting_calls_max),
       gate(deps.node, leader, deps.clock, options.limits.waiting_calls_max),
       locks(deps.state, deps.clock, options.limits.waiting_calls_max),
-      random(options.seed),
-      configuration_index_(deps.node.status().configuration_index) {
-  after_apply();
-}
+      random(options.seed) {}
 
 Instant Context::deadline(std::uint32_t ms) const {
   const Duration wanted = ms == 0 ? options.default_deadline : Duration(milliseconds(ms));
@@ -37,7 +34,7 @@ void Context::fill(schema::Header::Builder header) const {
   header.setRevision(deps.state.revision().value());
   header.setEpoch(deps.state.epoch());
   header.setTerm(deps.node.term().value());
-  header.setMembers(members_version.value());
+  header.setMembers(deps.state.members_version().value());
 }
 
 void Context::fail(Error error, schema::Failure::Builder failure) const {
@@ -71,13 +68,6 @@ std::string Context::name_of(MemberId id) const {
 
 void Context::on_fact(const raft::Fact& fact) {
   leader.on_fact(fact);
-  if (const auto* changed = std::get_if<raft::ConfigurationChanged>(&fact)) {
-    configuration_index_ = changed->index;
-  }
-}
-
-void Context::after_apply() {
-  if (deps.node.applied() >= configuration_index_) members_version = configuration_index_;
 }
 
 }  // namespace coord::service

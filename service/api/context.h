@@ -101,9 +101,8 @@ struct Context {
   // Its name, or its number if that is not known.
   std::string name_of(MemberId id) const;
 
-  // To be told of every fact of the node, and of every batch of entries that was applied.
+  // To be told of every fact of the node.
   void on_fact(const raft::Fact& fact);
-  void after_apply();
 
   ApiOptions options;
   ApiDependencies deps;
@@ -112,14 +111,8 @@ struct Context {
   ReadGate gate;
   LockWaiters locks;
   Prng random;
-  // Where the configuration in force stands in the log, once that has been applied here: grows when
-  // the members change, and then all that is told of them is known here.
-  Index members_version;
   // When this member last heard from a leader of its term.
   std::optional<Instant> heard_from_leader;
-
- private:
-  Index configuration_index_;
 };
 
 }  // namespace coord::service

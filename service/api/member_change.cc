@@ -10,7 +10,6 @@
 #include "service/api/host_port.h"
 #include "service/api/member_calls.h"
 #include "service/api/member_plan.h"
-#include "service/api/state_membership.h"
 
 namespace coord::service {
 
@@ -67,7 +66,7 @@ Status check(const Context& api, const raft::Configuration& configuration,
                       wanted_name);
   }
   if (configuration.contains(found.id)) return {};
-  if (is_removed(api.deps.state, found.id)) {
+  if (api.deps.state.was_removed(found.id)) {
     return make_error(ErrorCode::kMemberRemoved,
                       "the member at {} was removed from this cluster: start it with an empty data "
                       "directory and --join",

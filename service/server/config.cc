@@ -40,6 +40,7 @@ struct Raw {
   std::string log_format = "text";
   std::string history_keep = "1h";
   std::uint64_t history_revisions = 10'000;
+  std::uint64_t log_bytes_kept = limits::kLogBytesKept;
   std::size_t max_key_bytes = limits::kKeyBytesMax;
   std::size_t max_value_bytes = limits::kValueBytesMax;
   std::size_t max_request_bytes = limits::kRequestBytesMax;
@@ -143,6 +144,7 @@ Result<ServerConfig> understand(const Raw& raw) {
   }
   config.history_keep = *history_keep;
   config.history_revisions = raw.history_revisions;
+  config.log_bytes_kept = raw.log_bytes_kept;
   config.limits.key_bytes_max = raw.max_key_bytes;
   config.limits.value_bytes_max = raw.max_value_bytes;
   config.limits.request_bytes_max = raw.max_request_bytes;
@@ -192,6 +194,10 @@ void declare(CLI::App& app, Raw& raw) {
   app.add_option("--history-revisions", raw.history_revisions,
                  "The newest revisions that are kept for longer (default 10000)")
       ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1} << 62));
+  app.add_option("--log-bytes-kept", raw.log_bytes_kept,
+                 "How much of the log is kept for members that lag behind; one that needs more is "
+                 "sent a snapshot (default 268435456)")
+      ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1} << 62));
   app.add_option("--max-key-bytes", raw.max_key_bytes, "The longest key taken (default 4096)")
       ->check(CLI::Range(std::size_t{1}, limits::kConfigurableKeyBytesMax));
   app.add_option("--max-value-bytes", raw.max_value_bytes,
@@ -226,11 +232,26 @@ void add_environment(std::vector<std::string>& arguments, Environment environmen
     });
   };
   std::vector<std::string> from_environment;
-  for (const char* name :
-       {"--name", "--data-dir", "--listen-client", "--listen-peer", "--advertise-client",
-        "--advertise-peer", "--initial-cluster", "--join", "--heartbeat-ms", "--election-ms",
-        "--log-level", "--log-format", "--history-keep", "--history-revisions", "--max-key-bytes",
-        "--max-value-bytes", "--max-request-bytes", "--max-txn-operations", "--config"}) {
+  for (const char* name : {"--name",
+                           "--data-dir",
+                           "--listen-client",
+                           "--listen-peer",
+                           "--advertise-client",
+                           "--advertise-peer",
+                           "--initial-cluster",
+                           "--join",
+                           "--heartbeat-ms",
+                           "--election-ms",
+                           "--log-level",
+                           "--log-format",
+                           "--history-keep",
+                           "--history-revisions",
+                           "--log-bytes-kept",
+                           "--max-key-bytes",
+                           "--max-value-bytes",
+                           "--max-request-bytes",
+                           "--max-txn-operations",
+                           "--config"}) {
     const std::string flag = name;
     const char* value = environment(variable_of(flag).c_str());
     if (value != nullptr && *value != '\0' && !given(flag)) {

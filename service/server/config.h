@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "raft/base/limits.h"
 #include "raft/base/result.h"
 #include "raft/base/types.h"
 #include "service/api/request_limits.h"
@@ -39,6 +40,7 @@ struct ServerConfig {
   // the leader.
   milliseconds history_keep{std::chrono::hours(1)};
   std::uint64_t history_revisions = 10'000;
+  std::uint64_t log_bytes_kept = limits::kLogBytesKept;  // see raft::NodeOptions
   // What this member takes into the log while it leads. What others have taken it takes as well.
   RequestLimits limits;
 

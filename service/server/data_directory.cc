@@ -52,10 +52,14 @@ Status same_identity(const fs::path& path, const Identity& found, const Identity
   return Status::success();
 }
 
-Status establish_identity(const fs::path& path, const Identity& wanted) {
+// True if it is new.
+Result<bool> establish_identity(const fs::path& path, const Identity& wanted) {
   const auto found = DataDirectory::look(path);
   if (!found) return found.error();
-  if (*found) return same_identity(path, **found, wanted);
+  if (*found) {
+    if (Status same = same_identity(path, **found, wanted); !same.ok()) return same.error();
+    return false;
+  }
   std::error_code error;
   if (fs::exists(path / "log", error) || fs::exists(path / "state", error)) {
     return make_error(
@@ -64,7 +68,16 @@ Status establish_identity(const fs::path& path, const Identity& wanted) {
         "whose they are",
         path.string());
   }
-  return replace_file(path / "identity", to_text(wanted));
+  if (Status written = replace_file(path / "identity", to_text(wanted)); !written.ok()) {
+    return written.error();
+  }
+  return true;
+}
+
+Result<bool> look_for(const fs::path& file) {
+  const auto found = read_file(file);
+  if (!found) return found.error();
+  return found->has_value();
 }
 
 }  // namespace
@@ -136,11 +149,32 @@ Result<DataDirectory> DataDirectory::open(const fs::path& given, const Identity&
   auto lock = take_lock(path / "lock");
   if (!lock) return lock.error();
   DataDirectory directory(path, *lock);
-  if (Status status = establish_identity(path, identity); !status.ok()) return status.error();
+  const auto is_new = establish_identity(path, identity);
+  if (!is_new) return is_new.error();
+  directory.is_new_ = *is_new;
   const auto removed = read_file(path / "removed");
   if (!removed) return removed.error();
   if (*removed) return make_error(ErrorCode::kMemberRemoved, "{}", **removed);
+  const auto begun = look_for(path / "begun");
+  if (!begun) return begun.error();
+  directory.begun_ = *begun;
+  if (directory.begun_ &&
+      (!fs::exists(directory.log(), error) || fs::is_empty(directory.log(), error))) {
+    return make_error(ErrorCode::kCorrupt,
+                      "the data directory {} has lost its log, and with it what this member has "
+                      "promised: it must not take part any more. Remove it from the cluster "
+                      "(coordctl member remove {}), and let it enter again with an empty data "
+                      "directory and --join",
+                      path.string(), identity.name);
+  }
   return directory;
+}
+
+Status DataDirectory::mark_begun() {
+  if (begun_) return Status::success();
+  Status marked = replace_file(path_ / "begun", "this member has a log\n");
+  begun_ = marked.ok();
+  return marked;
 }
 
 Status DataDirectory::mark_removed(const std::string& why) const {
@@ -148,11 +182,16 @@ Status DataDirectory::mark_removed(const std::string& why) const {
 }
 
 DataDirectory::DataDirectory(DataDirectory&& other) noexcept
-    : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)) {}
+    : path_(std::move(other.path_)),
+      lock_(std::exchange(other.lock_, -1)),
+      is_new_(other.is_new_),
+      begun_(other.begun_) {}
 
 DataDirectory& DataDirectory::operator=(DataDirectory&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(lock_, other.lock_);
+  std::swap(is_new_, other.is_new_);
+  std::swap(begun_, other.begun_);
   return *this;
 }
 

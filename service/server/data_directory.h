@@ -3,6 +3,7 @@
 //   identity   which member of which cluster this is; written once
 //   lock       held by the process that uses the directory
 //   met        the other members' incarnations (incarnations.h)
+//   begun      there, once the member takes part in consensus: from then on it has a log
 //   removed    there, once the member was removed from its cluster: why it does not start any more
 //   log/       raft/storage
 //   state/     service/store
@@ -56,7 +57,8 @@ class DataDirectory {
   // kUnsupported.
   static Result<std::optional<Identity>> look(const std::filesystem::path& path);
   // Creates what is not there. Errors: kInUse, kWrongCluster, kWrongMember, kCorrupt, kIo; and
-  // kMemberRemoved, with what was given to mark_removed().
+  // kMemberRemoved, with what was given to mark_removed(). kCorrupt, too, if the member has begun
+  // and its log is gone: it has forgotten its vote and what it acknowledged.
   static Result<DataDirectory> open(const std::filesystem::path& path, const Identity& identity);
 
   DataDirectory(DataDirectory&& other) noexcept;
@@ -67,6 +69,11 @@ class DataDirectory {
   std::filesystem::path state() const { return path_ / "state"; }
   std::filesystem::path snapshot() const { return path_ / "snapshot"; }
   std::filesystem::path met() const { return path_ / "met"; }
+  // The directory was nobody's before open().
+  bool is_new() const { return is_new_; }
+  // This member takes part in consensus, or may from now on.
+  bool begun() const { return begun_; }
+  [[nodiscard]] Status mark_begun();
   // This member has no part in its cluster any more, for good.
   [[nodiscard]] Status mark_removed(const std::string& why) const;
 
@@ -75,6 +82,8 @@ class DataDirectory {
 
   std::filesystem::path path_;
   int lock_ = -1;
+  bool is_new_ = false;
+  bool begun_ = false;
 };
 
 }  // namespace coord::service

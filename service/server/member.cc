@@ -58,8 +58,8 @@ bool is_leaders(const raft::Message& message) {
 
 }  // namespace
 
-Member::Member(rpc::Loop& loop, const ServerConfig& config, const DataDirectory& data,
-               Identity identity, MemberParts parts, std::function<void(const Error&)> ended)
+Member::Member(rpc::Loop& loop, const ServerConfig& config, DataDirectory& data, Identity identity,
+               MemberParts parts, std::function<void(const Error&)> ended)
     : loop_(loop),
       config_(config),
       started_(loop.now()),
@@ -68,8 +68,9 @@ Member::Member(rpc::Loop& loop, const ServerConfig& config, const DataDirectory&
       store_(std::move(parts.store)),
       observers_(std::move(parts.observers)),
       state_(std::move(parts.state)),
-      place_(data, identity, std::move(*parts.incarnations), Probation(identity, parts.restored),
-             *state_, loop.timer(), place_handlers(std::move(ended))),
+      place_(data, identity, std::move(*parts.incarnations),
+             Probation(identity, parts.restored, data.begun()), *state_, loop.timer(),
+             place_handlers(std::move(ended))),
       applier_(std::make_unique<Applier>(*state_, clock())),
       links_([this] { return place_.takes_part(); }),
       alarm_(loop.timer()),
@@ -85,7 +86,8 @@ Member::Member(rpc::Loop& loop, const ServerConfig& config, const DataDirectory&
       std::move(parts.log), [this](std::function<void()> work) { loop_.post(std::move(work)); },
       [](Error error) { die(error); });
   node_ = std::make_unique<raft::Node>(
-      raft::NodeOptions{.core = core_options()}, std::move(parts.restored),
+      raft::NodeOptions{.core = core_options(), .log_bytes_kept = config_.log_bytes_kept},
+      std::move(parts.restored),
       raft::Node::Dependencies{.log = *log_,
                                .peers = links_,
                                .state_machine = *applier_,
@@ -187,6 +189,7 @@ raft::Transport::Handlers Member::transport_handlers() {
                 trouble_.report(loop_.now(), peer, error);
                 place_.refused(peer, error);
               },
+          .claimed = [this](ClusterId cluster) { place_.claimed(cluster); },
           .identify = [this] { return identify(); }};
 }
 

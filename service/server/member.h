@@ -59,7 +59,7 @@ struct MemberParts {
 class Member {
  public:
   // `ended`: as Place::Handlers.
-  Member(rpc::Loop& loop, const ServerConfig& config, const DataDirectory& data, Identity identity,
+  Member(rpc::Loop& loop, const ServerConfig& config, DataDirectory& data, Identity identity,
          MemberParts parts, std::function<void(const Error&)> ended);
   ~Member();
   Member(const Member&) = delete;

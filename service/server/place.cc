@@ -5,12 +5,10 @@
 #include <utility>
 #include <variant>
 
-#include "service/api/state_membership.h"
-
 namespace coord::service {
 
-Place::Place(const DataDirectory& data, Identity identity, Incarnations incarnations,
-             Probation probation, const State& state, kj::Timer& timer, Handlers handlers)
+Place::Place(DataDirectory& data, Identity identity, Incarnations incarnations, Probation probation,
+             const State& state, kj::Timer& timer, Handlers handlers)
     : data_(data),
       identity_(std::move(identity)),
       incarnations_(std::move(incarnations)),
@@ -22,6 +20,7 @@ Place::Place(const DataDirectory& data, Identity identity, Incarnations incarnat
 
 void Place::begin(const raft::Configuration& configuration) {
   follow(configuration);
+  if (probation_.over()) take_part();
   if (const auto why = why_it_does_not_serve()) spdlog::info("{}", *why);
 }
 
@@ -45,7 +44,7 @@ void Place::follow(const raft::Configuration& configuration) {
 }
 
 Status Place::meet(const raft::Introduction& other) {
-  if (is_removed(state_, other.member)) {
+  if (state_.was_removed(other.member)) {
     return make_error(ErrorCode::kMemberRemoved, "member {:x} was removed from the cluster",
                       other.member);
   }
@@ -57,6 +56,7 @@ Status Place::meet(const raft::Introduction& other) {
 void Place::greeted(MemberId other) {
   if (probation_.over()) return;
   const bool last = probation_.accepted_by(other);
+  if (last) take_part();
   spdlog::info("{}",
                last ? "enough members have accepted this one: it takes part" : probation_.text());
 }
@@ -64,13 +64,41 @@ void Place::greeted(MemberId other) {
 void Place::refused(MemberId other, const Error& error) {
   if (error.code == ErrorCode::kMemberRemoved) return removed();
   if (error.code != ErrorCode::kWrongIncarnation) return;
-  end(make_error(error.code,
-                 "member {:x} knows this one, {}, with another disk: its data directory is not the "
-                 "one it had. What it has promised is lost, so it must not take part: remove it "
-                 "from the cluster (coordctl member remove {}), and let it enter again with an "
-                 "empty data directory and --join",
-                 other, identity_.name, identity_.name),
+  end(make_error(
+          error.code,
+          "member {:x} knows this one, {}, with another disk: its data directory is not the "
+          "one it had. What it has promised is lost, so it must not take part: remove it "
+          "from the cluster (coordctl member remove {}), and let it enter again with an "
+          "empty data directory and --join. (A cluster that has never had a leader has nothing "
+          "to lose: empty the data directories of all its members, and start them again.)",
+          other, identity_.name, identity_.name),
       Duration(0));
+}
+
+// A cluster of one that has grown and whose first member has lost its disk: to itself, that member
+// is a new cluster of one. Only whoever is that new can be such a one.
+void Place::claimed(ClusterId other) {
+  if (!data_.is_new() || identity_.initial.size() != 1) {
+    return spdlog::error("cluster {:016x} has a member at this one's address, with its name",
+                         other.value());
+  }
+  Error error = make_error(
+      ErrorCode::kWrongIncarnation,
+      "this member, {}, has begun a new cluster on an empty disk, but others know it as a member "
+      "of "
+      "the cluster {:016x}: it has lost its disk, and what it has promised is lost. This data "
+      "directory is not used any more. Remove the member from that cluster (coordctl member remove "
+      "{}), and let it enter again with an empty data directory and --join",
+      identity_.name, other.value(), identity_.name);
+  if (Status status = data_.mark_removed(error.message); !status.ok()) {
+    return handlers_.failed(status.error());
+  }
+  end(std::move(error), Duration(0));
+}
+
+// Before the first message, vote or entry.
+void Place::take_part() {
+  if (Status status = data_.mark_begun(); !status.ok()) handlers_.failed(status.error());
 }
 
 void Place::removed() {

@@ -38,8 +38,8 @@ class Place {
     std::function<void(const Error&)> failed;
   };
 
-  Place(const DataDirectory& data, Identity identity, Incarnations incarnations,
-        Probation probation, const State& state, kj::Timer& timer, Handlers handlers);
+  Place(DataDirectory& data, Identity identity, Incarnations incarnations, Probation probation,
+        const State& state, kj::Timer& timer, Handlers handlers);
   Place(const Place&) = delete;
   Place& operator=(const Place&) = delete;
 
@@ -53,6 +53,7 @@ class Place {
   Status meet(const raft::Introduction& other);
   void greeted(MemberId other);
   void refused(MemberId other, const Error& error);
+  void claimed(ClusterId other);
 
   // Consensus hears and says nothing before.
   bool takes_part() const { return probation_.over(); }
@@ -60,11 +61,12 @@ class Place {
   std::optional<std::string> why_it_does_not_serve() const;
 
  private:
+  void take_part();
   void follow(const raft::Configuration& configuration);
   void removed();
   void end(Error error, Duration grace);
 
-  const DataDirectory& data_;
+  DataDirectory& data_;
   const Identity identity_;
   Incarnations incarnations_;
   Probation probation_;

@@ -17,9 +17,9 @@
 //   others  1  2  2  3  4   = n - majority + 1
 //
 // The price: a cluster's very first start needs these members to be there, where later a majority
-// is enough. One that is restarted before it has voted or written anything waits again; it has
-// nothing to lose by that. The order of starting does not matter: to accept a greeting a member
-// need not have been accepted itself.
+// is enough. That it is over is kept (DataDirectory::mark_begun()), so that a member that is
+// restarted waits for nobody again. The order of starting does not matter: to accept a greeting a
+// member need not have been accepted itself.
 //
 // Limit: the one that remembers must not have lost its disk in the same moment. Two members that
 // come back empty together are refused as long as each is known to one of those that it needs,
@@ -43,10 +43,11 @@ namespace coord::service {
 
 class Probation {
  public:
-  Probation(const Identity& identity, const raft::Restored& restored) {
+  // `begun`: it was over once, with this very disk.
+  Probation(const Identity& identity, const raft::Restored& restored, bool begun) {
     const bool new_disk = restored.hard_state == raft::HardState{} && restored.entries.empty() &&
                           restored.applied == raft::LogId{};
-    if (!new_disk || identity.initial.size() < 2) return;
+    if (begun || !new_disk || identity.initial.size() < 2) return;
     for (const auto& [id, member] : identity.initial) {
       if (id != identity.member) others_.insert(id);
     }

@@ -70,7 +70,8 @@ State::Impl::Impl(Tables& tables, StateObserver& observer, const Meta& meta)
       keys_(writer_, lease_table_, observer, meta),
       locks_(writer_, keys_, lease_table_, observer),
       sessions_(tables, writer_, digest_, lease_table_),
-      leases_(keys_, lease_table_, locks_, sessions_, observer, meta) {}
+      leases_(keys_, lease_table_, locks_, sessions_, observer, meta),
+      members_(writer_, observer) {}
 
 void State::Impl::save() {
   sessions_.save();
@@ -98,7 +99,7 @@ void State::Impl::apply(const raft::Entry& entry, CommandResults* results) {
     case raft::EntryType::kNoop:
       return;
     case raft::EntryType::kConfiguration:
-      return keep_configuration(entry);
+      return members_.configure(entry);
     case raft::EntryType::kCommand:
       break;
   }
@@ -109,19 +110,6 @@ void State::Impl::apply(const raft::Entry& entry, CommandResults* results) {
   } catch (const kj::Exception&) {
     if (results != nullptr) results->failure = undecodable();
   }
-}
-
-void State::Impl::keep_configuration(const raft::Entry& entry) {
-  std::string record;
-  encode(ConfigurationRecord{.at = entry.id, .payload = entry.payload.view()}, record);
-  writer_.put(Table::kMeta, kConfigurationKey, record);
-}
-
-std::optional<AppliedConfiguration> State::Impl::configuration() const {
-  const auto bytes = tables_.get(Table::kMeta, kConfigurationKey);
-  if (!bytes) return std::nullopt;
-  const auto record = read_record<ConfigurationRecord>(Table::kMeta, kConfigurationKey, *bytes);
-  return AppliedConfiguration{record.at, Bytes::copy_of(record.payload)};
 }
 
 void State::Impl::apply_command(schema::Command::Reader command, CommandResults* results) {
@@ -151,7 +139,7 @@ void State::Impl::apply_command(schema::Command::Reader command, CommandResults*
       }
       return;
     case schema::Command::PUBLISH_MEMBER:
-      return publish(command.getPublishMember());
+      return members_.publish(applied_.index, command.getPublishMember());
     case schema::Command::COMPACT:
       return keys_.compact(Revision(command.getCompact()));
   }
@@ -166,27 +154,6 @@ void State::Impl::refuse(schema::Command::Reader command, Error error,
   }
   if (command.isRenew()) results->renewed.assign(command.getRenew().size(), std::nullopt);
   results->failure = std::move(error);
-}
-
-void State::Impl::publish(schema::MemberInfo::Reader member) {
-  const MemberRecord record{.id = MemberId(member.getId()),
-                            .name = std::string(to_view(member.getName())),
-                            .peer_address = std::string(to_view(member.getPeerAddress())),
-                            .client_address = std::string(to_view(member.getClientAddress()))};
-  std::string bytes;
-  encode(record, bytes);
-  writer_.put(Table::kMembers, number_key(record.id.value()), bytes);
-  observer_.on_member_published(record);
-}
-
-std::vector<MemberRecord> State::Impl::members() const {
-  std::vector<MemberRecord> records;
-  const auto cursor = tables_.seek(Table::kMembers, {});
-  for (; cursor->valid(); cursor->next()) {
-    records.push_back(read_record<MemberRecord>(Table::kMembers, cursor->key(), cursor->value()));
-    records.back().id = MemberId(number_of_key(cursor->key()));
-  }
-  return records;
 }
 
 std::optional<LeaseRecord> State::Impl::lease(LeaseId id) const {

@@ -11,6 +11,7 @@
 #include "service/state/lease_table.h"
 #include "service/state/leases.h"
 #include "service/state/locks.h"
+#include "service/state/members.h"
 #include "service/state/records.h"
 #include "service/state/sessions.h"
 #include "service/state/state.h"
@@ -32,8 +33,7 @@ class State::Impl {
   const Keyspace& keys() const { return keys_; }
   const LeaseTable& leases() const { return lease_table_; }
   const Locks& locks() const { return locks_; }
-  std::vector<MemberRecord> members() const;
-  std::optional<AppliedConfiguration> configuration() const;
+  const Members& members() const { return members_; }
   // Its held locks, too.
   std::optional<LeaseRecord> lease(LeaseId id) const;
   LeaseRecord with_held(LeaseRecord record) const;
@@ -41,11 +41,9 @@ class State::Impl {
  private:
   Impl(Tables& tables, StateObserver& observer, const Meta& meta);
 
-  void keep_configuration(const raft::Entry& entry);
   void apply_command(schema::Command::Reader command, CommandResults* results);
   // Answers a command that is not applied.
   void refuse(schema::Command::Reader command, Error error, CommandResults* results) const;
-  void publish(schema::MemberInfo::Reader member);
 
   // One write, with its place in its session.
   WriteResult apply_write(schema::Write::Reader write);
@@ -75,6 +73,7 @@ class State::Impl {
   Locks locks_;
   Sessions sessions_;
   Leases leases_;
+  Members members_;
 };
 
 }  // namespace coord::service

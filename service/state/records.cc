@@ -200,6 +200,17 @@ bool decode(std::string_view bytes, ConfigurationRecord& record) {
   return in.complete();
 }
 
+void encode(const MembersRecord& record, std::string& out) {
+  begin(out).u64(record.at.value());
+}
+
+bool decode(std::string_view bytes, MembersRecord& record) {
+  Decoder in(bytes);
+  if (in.u8() != kRecordVersion) return false;
+  record.at = Index(in.u64());
+  return in.complete();
+}
+
 void unreadable_record(Table table, std::string_view key) {
   check_failed(__FILE__, __LINE__, "the tables return what was put into them",
                fmt::format("a record of table {} cannot be read: the data is damaged, or was "

@@ -6,6 +6,7 @@
 //                                 revision u64, compacted u64, epoch u64, last sequential number
 //                                 u64, last lease chosen u64, leases u64
 //              "configuration"    version u8, its entry's term u64, index u64, payload rest
+//              "members"          version u8, index u64 of the entry that changed them last
 //   kKeys      key                version u8, flags u8 (1: deleted), create revision u64, modified:
 //                                 revision u64, number u32; key version u64, lease u64, value rest
 //   kBases     key                as kKeys
@@ -22,6 +23,7 @@
 //              a place is         lease u64, token u64, since u64 (ms), mode u8, value bytes
 //   kSessions  session u64        see reply_codec.h
 //   kMembers   member u64         version u8, name bytes, peer address bytes, client address bytes
+//   kRemoved   member u64 -> nothing
 //
 // Decoding trusts the tables to return what was put into them; a record that cannot be read means a
 // damaged disk or a newer version's data, and the process stops.
@@ -118,6 +120,14 @@ struct ConfigurationRecord {
 };
 inline constexpr std::string_view kConfigurationKey = "configuration";
 
+// Since when the members, their addresses and names are what they are.
+struct MembersRecord {
+  Index at{};
+
+  friend bool operator==(const MembersRecord&, const MembersRecord&) = default;
+};
+inline constexpr std::string_view kMembersKey = "members";
+
 // Each replaces what `out` held.
 void encode(const KeyRecord& record, std::string& out);
 void encode(const ChangeRecord& record, std::string& out);
@@ -126,6 +136,7 @@ void encode(const StoredLock& record, std::string& out);
 void encode(const MemberRecord& record, std::string& out);  // without `id`
 void encode(const Meta& record, std::string& out);
 void encode(const ConfigurationRecord& record, std::string& out);
+void encode(const MembersRecord& record, std::string& out);
 
 // False if the bytes are not such a record.
 [[nodiscard]] bool decode(std::string_view bytes, KeyRecord& record);
@@ -135,6 +146,7 @@ void encode(const ConfigurationRecord& record, std::string& out);
 [[nodiscard]] bool decode(std::string_view bytes, MemberRecord& record);
 [[nodiscard]] bool decode(std::string_view bytes, Meta& record);
 [[nodiscard]] bool decode(std::string_view bytes, ConfigurationRecord& record);
+[[nodiscard]] bool decode(std::string_view bytes, MembersRecord& record);
 
 // Stops the process: a table returned something else than was put into it.
 [[noreturn]] void unreadable_record(Table table, std::string_view key);

@@ -91,11 +91,19 @@ std::vector<LockRecord> State::locks(bool elections, std::string_view prefix,
 }
 
 std::vector<MemberRecord> State::members() const {
-  return impl_->members();
+  return impl_->members().published();
+}
+
+Index State::members_version() const {
+  return impl_->members().version();
+}
+
+bool State::was_removed(MemberId member) const {
+  return impl_->members().was_removed(member);
 }
 
 std::optional<AppliedConfiguration> State::configuration() const {
-  return impl_->configuration();
+  return impl_->members().configuration();
 }
 
 }  // namespace coord::service

@@ -152,7 +152,13 @@ class State {
   std::vector<LockRecord> locks(bool elections, std::string_view prefix, std::string_view cursor,
                                 std::size_t limit) const;
 
+  // What the members have published, in the order of their numbers.
   std::vector<MemberRecord> members() const;
+  // The index of the entry that last changed who takes part or what members have published: the
+  // same on every member that has applied it.
+  Index members_version() const;
+  // It was in the configuration once and is not any more.
+  bool was_removed(MemberId member) const;
   // Nothing: the log has had no configuration entry.
   std::optional<AppliedConfiguration> configuration() const;
 

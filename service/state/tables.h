@@ -22,8 +22,9 @@ enum class Table : std::uint8_t {
   kSessions = 7,   // session -> the replies that its client has not acknowledged
   kMembers = 8,    // member -> what it published
   kAuth = 9,
+  kRemoved = 10,  // member that was removed -> nothing; its number is never used again
 };
-inline constexpr std::size_t kTableCount = 10;
+inline constexpr std::size_t kTableCount = 11;
 
 // What a cursor or a get returns stays valid until the next put or erase in any table, or until the
 // tables are frozen.

@@ -189,6 +189,24 @@ TEST(Membership, RemovedMember_HasToBecomeALearnerAgain_BeforeItIsAVoter) {
   EXPECT_EQ(cluster.refusal(1), Refusal::kNotCaughtUp);
 }
 
+TEST(Membership, ChangeToMembersThatANewLeaderHasNeverHeard_IsRefused) {
+  Cluster cluster({});
+  cluster.elect(1);
+  cluster.isolate(3);
+  cluster.run(milliseconds(600));
+  ASSERT_TRUE(cluster.transfer(1, 2));
+  cluster.run(milliseconds(20));
+  ASSERT_EQ(cluster.core(2).role(), RoleName::kLeader);
+  ASSERT_TRUE(cluster.core(2).status().confirmed);
+  EXPECT_FALSE(cluster.core(2).status().peers.at(Cluster::id(3)).recently_active);
+  EXPECT_FALSE(cluster.change(2, voters({2, 3}))) << "nothing could be committed any more";
+  EXPECT_EQ(cluster.refusal(2), Refusal::kNotReady) << "3 may just not have answered yet";
+  cluster.run(milliseconds(600));
+  EXPECT_FALSE(cluster.change(2, voters({2, 3})));
+  EXPECT_EQ(cluster.refusal(2), Refusal::kWouldLoseQuorum);
+  EXPECT_TRUE(cluster.change(2, voters({1, 2})));
+}
+
 TEST(Membership, ChangeThatWouldLoseTheQuorum_IsRefused) {
   Cluster cluster({});
   cluster.elect(1);

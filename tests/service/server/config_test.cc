@@ -60,6 +60,7 @@ TEST(Config, History_IsKeptForATimeAndForANumberOfRevisions) {
   const ServerConfig config = good({"--history-keep", "1h30m", "--history-revisions", "7"});
   EXPECT_EQ(config.history_keep, std::chrono::minutes(90));
   EXPECT_EQ(config.history_revisions, 7u);
+  EXPECT_EQ(good({"--log-bytes-kept", "1048576"}).log_bytes_kept, 1048576u);
   const ServerConfig from_environment = good({}, [](const char* variable) -> const char* {
     return std::string(variable) == "COORD_HISTORY_KEEP" ? "10s" : nullptr;
   });

@@ -18,7 +18,7 @@ Identity member_one_of(std::uint64_t members) {
 
 // How many of the others have to accept it.
 std::uint64_t needed(std::uint64_t members) {
-  Probation probation(member_one_of(members), {});
+  Probation probation(member_one_of(members), {}, false);
   std::uint64_t accepted = 0;
   for (std::uint64_t id = 2; !probation.over() && id <= members; ++id) {
     const bool last = probation.accepted_by(MemberId(id));
@@ -54,22 +54,23 @@ TEST(Probation, EndsWithTheLeastNumber_OfWhichAnyTwoSetsHaveAMemberInCommon) {
 }
 
 TEST(Probation, DoesNotConcern_WhoHasPromisedNothingUnderItsName) {
-  EXPECT_TRUE(Probation(member_one_of(1), {}).over());
-  EXPECT_TRUE(Probation(member_one_of(0), {}).over()) << "it joins later";
+  EXPECT_TRUE(Probation(member_one_of(1), {}, false).over());
+  EXPECT_TRUE(Probation(member_one_of(0), {}, false).over()) << "it joins later";
 }
 
 TEST(Probation, DoesNotConcern_WhoStillHasItsDisk) {
   raft::Restored voted;
   voted.hard_state.term = Term(1);
-  EXPECT_TRUE(Probation(member_one_of(3), voted).over());
+  EXPECT_TRUE(Probation(member_one_of(3), voted, false).over());
   raft::Restored flushed;
   flushed.applied = {.term = Term(1), .index = Index(5)};
-  EXPECT_TRUE(Probation(member_one_of(3), flushed).over());
-  EXPECT_FALSE(Probation(member_one_of(3), {}).over());
+  EXPECT_TRUE(Probation(member_one_of(3), flushed, false).over());
+  EXPECT_FALSE(Probation(member_one_of(3), {}, false).over());
+  EXPECT_TRUE(Probation(member_one_of(3), {}, true).over()) << "it was over before";
 }
 
 TEST(Probation, IsNotEnded_ByStrangers) {
-  Probation probation(member_one_of(3), {});
+  Probation probation(member_one_of(3), {}, false);
   EXPECT_FALSE(probation.accepted_by(MemberId(1)));
   EXPECT_FALSE(probation.accepted_by(MemberId(8)));
   EXPECT_FALSE(probation.accepted_by(MemberId(9)));

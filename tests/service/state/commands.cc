@@ -307,6 +307,12 @@ CommandFill expire(std::vector<std::pair<std::uint64_t, std::uint64_t>> leases) 
 CommandFill compact(std::uint64_t revision) {
   return [revision](schema::Command::Builder builder) { builder.setCompact(revision); };
 }
+raft::Configuration members(std::vector<std::uint64_t> voters) {
+  raft::Configuration configuration;
+  for (const std::uint64_t id : voters) configuration.voters.push_back(MemberId(id));
+  return configuration;
+}
+
 CommandFill publish_member(MemberRecord member) {
   return [member = std::move(member)](schema::Command::Builder builder) {
     auto info = builder.initPublishMember();

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "raft/base/bytes.h"
+#include "raft/core/configuration.h"
 #include "schema/coord.capnp.h"
 #include "schema/log.capnp.h"
 #include "service/state/results.h"
@@ -102,6 +103,8 @@ CommandFill renew(std::vector<std::uint64_t> leases);
 CommandFill expire(std::vector<std::pair<std::uint64_t, std::uint64_t>> leases);
 CommandFill compact(std::uint64_t revision);
 CommandFill publish_member(MemberRecord member);
+// These vote, and nobody else takes part.
+raft::Configuration members(std::vector<std::uint64_t> voters);
 
 // The command as it is in an entry's payload.
 Bytes encode(const CommandFill& command, std::uint64_t stamp_ms);

@@ -85,8 +85,8 @@ void Machine::become(Machine& other) {
   state_->reload();
 }
 
-raft::Entry Machine::next_configuration(std::string_view payload) {
-  raft::Entry entry = next_entry(Bytes::copy_of(payload));
+raft::Entry Machine::next_configuration(const raft::Configuration& configuration) {
+  raft::Entry entry = next_entry(encode(configuration));
   entry.type = raft::EntryType::kConfiguration;
   return entry;
 }

@@ -55,7 +55,7 @@ class Machine {
   MapTables& tables() { return tables_; }
   RecordingObserver& observer() { return observer_; }
   raft::Entry next_entry(Bytes payload);
-  raft::Entry next_configuration(std::string_view payload);
+  raft::Entry next_configuration(const raft::Configuration& configuration);
   void set_now(std::uint64_t ms) { now_ms_ = ms; }
 
   // "key=value" for each, or the error's code.

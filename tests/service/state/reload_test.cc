@@ -1,4 +1,4 @@
-// A state that becomes another one's, and the configuration that travels with it.
+// A state that becomes another one's, and what can be told of it.
 #include <gtest/gtest.h>
 
 #include "service/state/records.h"
@@ -15,7 +15,7 @@ void do_a_bit_of_everything(Machine& m) {
   m.write_all({grant(1, {.session = true}), grant(2, {.ttl_ms = 5000}), put("a", "1", {.lease = 2}),
                acquire(lock("l"), 1), acquire(lock("l"), 2)});
   m.write(in_session(1, 7, put("b", "1")));
-  m.state().apply(m.next_configuration("who"), nullptr);
+  m.state().apply(m.next_configuration(members({1, 2, 3})), nullptr);
   m.apply(compact(2));
 }
 
@@ -79,30 +79,6 @@ TEST(Reload, TellsTheObserver_WhenTheStateCanBeRead) {
   state.reload();
   EXPECT_EQ(reader.seen, std::vector{ahead.state().revision()});
   EXPECT_EQ(ahead.observer().take().back(), "compacted 2") << "nobody reloaded that one";
-}
-
-TEST(AppliedConfiguration, IsTheNewestEntryOfItsKind) {
-  Machine m;
-  EXPECT_EQ(m.state().configuration(), std::nullopt);
-  m.write(put("a", "1"));
-  m.state().apply(m.next_configuration("first"), nullptr);
-  m.state().apply(m.next_configuration("second"), nullptr);
-  m.write(put("a", "2"));
-  const AppliedConfiguration expected{{Term(1), Index(3)}, Bytes::copy_of("second")};
-  EXPECT_EQ(m.state().configuration(), expected);
-  m.restart();
-  EXPECT_EQ(m.state().configuration(), expected);
-}
-
-TEST(AppliedConfiguration, IsPartOfTheDigest) {
-  Machine a;
-  Machine b;
-  Machine c;
-  a.state().apply(a.next_configuration("one"), nullptr);
-  b.state().apply(b.next_configuration("two"), nullptr);
-  c.state().apply(c.next_configuration("one"), nullptr);
-  EXPECT_NE(a.state().position().digest, b.state().position().digest);
-  EXPECT_EQ(a.state().position().digest, c.state().position().digest);
 }
 
 TEST(Summary, SaysWhatTheTablesHold) {

@@ -36,7 +36,7 @@ struct CoreOptions {
   std::size_t uncommitted_bytes_max = limits::kUncommittedBytesMax;
   // Committed, applied and durable entries are kept in memory up to about this much, for followers
   // that are a little behind; older ones are loaded from disk.
-  std::size_t cached_log_bytes_max = 64 * limits::kMiB;
+  std::size_t cached_log_bytes_max = limits::kInflightBytesMax;
   // Linearizable reads need no round while a majority of followers has promised, by hearing this
   // leader, not to elect another one for an election timeout (Raft §6.4.1). Rests on clocks: in an
   // election timeout no member's clock may gain on another's by more than

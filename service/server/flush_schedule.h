@@ -18,7 +18,7 @@ struct FlushOptions {
   std::uint64_t entries = 100'000;
   // While LMDB writes so many pages, each of them takes as much memory. Scattered writes to many
   // keys touch nearly a page each, and writing twice as many at a time would not save much.
-  std::size_t pages = 12'000;
+  std::size_t pages = 2'000;
   // A state that is so far behind with its flushes takes no writes until it has caught up: in bytes
   // of memory, or in pages that the next flush will have to write.
   std::size_t overload_bytes = 2 * limits::kOverlayBytesMax;

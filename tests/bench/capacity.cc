@@ -8,12 +8,12 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -37,15 +37,14 @@ using std::chrono::duration_cast;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr double kMiB = 1 << 20;
-
 std::atomic<bool> interrupted = false;
 
-struct Options {
+struct Plan {
   std::uint64_t keys = 1'000'000;
   std::size_t value_bytes = 256;
   int outstanding = 256;
   int load_seconds = 300;
+  std::vector<std::string> sections = {"restart", "growth", "load"};
   std::vector<std::string> server_flags;
 };
 
@@ -68,6 +67,7 @@ void say(const std::string& line) {
 struct Usage {
   std::uint64_t resident = 0;
   std::uint64_t anonymous = 0;
+  std::uint64_t disk = 0;
 };
 
 Usage usage_of(pid_t process) {
@@ -97,11 +97,15 @@ class Watcher {
   explicit Watcher(test::Cluster& cluster)
       : cluster_(cluster), thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
-  // Of a member, since the last call.
-  void take(Usage& most, std::uint64_t& disk) {
+  // The most of each member since the last call: "n1 207/173/1021, ...".
+  std::string take() {
     const std::lock_guard lock(mutex_);
-    most = std::exchange(most_, {});
-    disk = std::exchange(disk_, 0);
+    std::string text;
+    for (const auto& [member, most] : std::exchange(most_, {})) {
+      text += fmt::format("{}{} {}/{}/{}", text.empty() ? "" : ", ", cluster_.name(member),
+                          most.resident >> 20, most.anonymous >> 20, most.disk >> 20);
+    }
+    return text;
   }
   // The members' processes are not to be looked at while they change.
   std::mutex& mutex() { return mutex_; }
@@ -113,33 +117,33 @@ class Watcher {
       const std::lock_guard lock(mutex_);
       for (int member = 0; member < cluster_.size(); ++member) {
         const Usage usage = usage_of(cluster_.process(member).pid());
-        most_.resident = std::max(most_.resident, usage.resident);
-        most_.anonymous = std::max(most_.anonymous, usage.anonymous);
-        if (turn % 10 == 0) disk_ = std::max(disk_, bytes_under(cluster_.data_directory(member)));
+        Usage& most = most_[member];
+        most.resident = std::max(most.resident, usage.resident);
+        most.anonymous = std::max(most.anonymous, usage.anonymous);
+        if (turn % 10 == 0) {
+          most.disk = std::max(most.disk, bytes_under(cluster_.data_directory(member)));
+        }
       }
     }
   }
 
   test::Cluster& cluster_;
   std::mutex mutex_;
-  Usage most_;
-  std::uint64_t disk_ = 0;
+  std::map<int, Usage> most_;
   std::jthread thread_;
 };
 
 void report_usage(Watcher& watcher, const char* when) {
-  Usage most;
-  std::uint64_t disk = 0;
-  watcher.take(most, disk);
-  say(fmt::format(
-      "{}: at most {:.0f} MiB resident, {:.0f} MiB of it anonymous, {:.0f} MiB on disk, "
-      "each member",
-      when, static_cast<double>(most.resident) / kMiB, static_cast<double>(most.anonymous) / kMiB,
-      static_cast<double>(disk) / kMiB));
+  say(fmt::format("{}: MiB resident/anonymous/on disk, at most: {}", when, watcher.take()));
 }
 
 // ------------------------------------------------------------------------------------------------
 // Load
+
+template <class T>
+Status to_status(const Result<T>& result) {
+  return result.ok() ? Status() : Status(result.error());
+}
 
 // So many operations under way until it is told to stop. Everything happens on the client's thread
 // but counting.
@@ -147,7 +151,7 @@ class Load {
  public:
   // Starts the operation with that number, and calls back when it has ended.
   using Operation =
-      std::function<void(Client&, std::uint64_t number, std::function<void(bool)> ended)>;
+      std::function<void(Client&, std::uint64_t number, std::function<void(Status)> ended)>;
 
   Load(const std::vector<std::string>& endpoints, int outstanding, std::uint64_t operations,
        Operation operation)
@@ -173,6 +177,7 @@ class Load {
   std::uint64_t succeeded() const { return succeeded_; }
   std::uint64_t failed() const { return failed_; }
   // After wait().
+  const std::string& failure() const { return failure_; }
   const Histogram& latencies() const { return latencies_; }
 
  private:
@@ -182,12 +187,12 @@ class Load {
       --under_way_;
       return;
     }
-    operation_(client_, number, [this, begun = Clock::now()](bool succeeded) {
-      if (succeeded) {
+    operation_(client_, number, [this, begun = Clock::now()](const Status& status) {
+      if (status.ok()) {
         latencies_.record(Clock::now() - begun);
         ++succeeded_;
       } else {
-        ++failed_;
+        if (failed_++ == 0) failure_ = status.error().message;
       }
       next();
     });
@@ -196,6 +201,7 @@ class Load {
   const std::uint64_t operations_;
   const Operation operation_;
   Histogram latencies_;
+  std::string failure_;  // the first
   std::atomic<std::uint64_t> started_ = 0;
   std::atomic<std::uint64_t> succeeded_ = 0;
   std::atomic<std::uint64_t> failed_ = 0;
@@ -204,18 +210,23 @@ class Load {
   Client client_;
 };
 
-Load::Operation puts(const Options& options) {
-  auto prng = std::make_shared<std::pair<std::mutex, Prng>>();
-  return [&options, prng, value = std::string(options.value_bytes, 'w')](
-             Client& client, std::uint64_t, std::function<void(bool)> ended) {
+struct Draws {
+  std::mutex mutex;
+  Prng prng{1};
+};
+
+Load::Operation puts(const Plan& plan) {
+  auto draws = std::make_shared<Draws>();
+  return [&plan, draws, value = std::string(plan.value_bytes, 'w')](
+             Client& client, std::uint64_t, std::function<void(Status)> ended) {
     std::uint64_t key = 0;
     {
-      const std::lock_guard lock(prng->first);
-      key = prng->second.below(options.keys);
+      const std::lock_guard lock(draws->mutex);
+      key = draws->prng.below(plan.keys);
     }
     client.async_put(
         key_name(key), value, {},
-        [ended = std::move(ended)](const Result<PutResult>& result) { ended(result.ok()); });
+        [ended = std::move(ended)](const Result<PutResult>& result) { ended(to_status(result)); });
   };
 }
 
@@ -231,26 +242,28 @@ double rate(const Load& load, seconds time) {
 // ------------------------------------------------------------------------------------------------
 // The sections
 
-void fill(const Options& options, test::Cluster& cluster) {
+void fill(const Plan& plan, test::Cluster& cluster) {
   constexpr std::uint64_t kInTransaction = 100;
   constexpr int kTransactions = 16;
   const auto begun = Clock::now();
-  Load load(
-      cluster.endpoint_list(), kTransactions, (options.keys + kInTransaction - 1) / kInTransaction,
-      [&options, value = std::string(options.value_bytes, 'v')](
-          Client& client, std::uint64_t number, std::function<void(bool)> ended) {
-        Txn txn;
-        const std::uint64_t end = std::min((number + 1) * kInTransaction, options.keys);
-        for (std::uint64_t key = number * kInTransaction; key < end; ++key) {
-          txn.then(txn::put(key_name(key), value));
-        }
-        client.async_txn(
-            std::move(txn), {},
-            [ended = std::move(ended)](const Result<TxnResult>& result) { ended(result.ok()); });
-      });
+  Load load(cluster.endpoint_list(), kTransactions,
+            (plan.keys + kInTransaction - 1) / kInTransaction,
+            [&plan, value = std::string(plan.value_bytes, 'v')](
+                Client& client, std::uint64_t number, std::function<void(Status)> ended) {
+              Txn txn;
+              const std::uint64_t end = std::min((number + 1) * kInTransaction, plan.keys);
+              for (std::uint64_t key = number * kInTransaction; key < end; ++key) {
+                txn.then(txn::put(key_name(key), value));
+              }
+              client.async_txn(std::move(txn), {},
+                               [ended = std::move(ended)](const Result<TxnResult>& result) {
+                                 ended(to_status(result));
+                               });
+            });
   load.wait();
-  if (load.failed() > 0) fail(fmt::format("{} transactions failed", load.failed()));
-  say(fmt::format("filled: {} keys of {} bytes in {:.1f} s", options.keys, options.value_bytes,
+  if (load.failed() > 0)
+    fail(fmt::format("{} transactions failed: {}", load.failed(), load.failure()));
+  say(fmt::format("filled: {} keys of {} bytes in {:.1f} s", plan.keys, plan.value_bytes,
                   in_ms(Clock::now() - begun) / 1000));
 }
 
@@ -283,7 +296,7 @@ double restart(test::Cluster& cluster, Watcher& watcher, int member, const std::
   Client client({.endpoints = {cluster.endpoint(member)}, .name = "coord-capacity"});
   const auto read = client.get(key, {.consistency = Consistency::linearizable()});
   if (!read) fail(read.error().message);
-  if (!read->has_value()) fail("the member came back without what was written");
+  if (!read->found()) fail("the member came back without what was written");
   return in_ms(Clock::now() - begun);
 }
 
@@ -300,8 +313,8 @@ void restarts(test::Cluster& cluster, Watcher& watcher) {
 }
 
 // As coordctl does it, from the start of the process on.
-void growth(const Options& options, test::Cluster& cluster, Watcher& watcher) {
-  Load load(cluster.endpoint_list(), options.outstanding, UINT64_MAX, puts(options));
+void growth(const Plan& plan, test::Cluster& cluster, Watcher& watcher) {
+  Load load(cluster.endpoint_list(), plan.outstanding, UINT64_MAX, puts(plan));
   rate(load, seconds(3));
   const double before = rate(load, seconds(10));
   const auto begun = Clock::now();
@@ -320,7 +333,7 @@ void growth(const Options& options, test::Cluster& cluster, Watcher& watcher) {
   const double meanwhile = static_cast<double>(load.succeeded() - acknowledged) / took;
   load.stop();
   load.wait();
-  if (load.failed() > 0) fail(fmt::format("{} writes failed", load.failed()));
+  if (load.failed() > 0) fail(fmt::format("{} writes failed: {}", load.failed(), load.failure()));
   say(fmt::format(
       "an empty new member has caught up and votes after {:.1f} s; writes/s before "
       "{:.0f}, meanwhile {:.0f}: {:.0f} %; the slowest took {:.0f} ms",
@@ -330,53 +343,47 @@ void growth(const Options& options, test::Cluster& cluster, Watcher& watcher) {
   if (removed.exit_code != 0) fail(removed.err);
 }
 
-void long_load(const Options& options, test::Cluster& cluster, Watcher& watcher) {
-  Load load(cluster.endpoint_list(), options.outstanding, UINT64_MAX, puts(options));
+void long_load(const Plan& plan, test::Cluster& cluster, Watcher& watcher) {
+  Load load(cluster.endpoint_list(), plan.outstanding, UINT64_MAX, puts(plan));
   rate(load, seconds(1));
-  const int pieces = std::max(2, options.load_seconds / 60);
-  const seconds piece(options.load_seconds / pieces);
+  const int pieces = std::max(2, plan.load_seconds / 60);
+  const seconds piece(plan.load_seconds / pieces);
   double first = 0;
   double last = 0;
   for (int i = 0; i < pieces && !interrupted; ++i) {
     last = rate(load, piece);
     if (i == 0) first = last;
-    Usage most;
-    std::uint64_t disk = 0;
-    watcher.take(most, disk);
-    say(
-        fmt::format("load, {} s: {:.0f} writes/s; {:.0f} MiB resident, {:.0f} anonymous, {:.0f} on "
-                    "disk",
-                    (i + 1) * piece.count(), last, static_cast<double>(most.resident) / kMiB,
-                    static_cast<double>(most.anonymous) / kMiB, static_cast<double>(disk) / kMiB));
+    say(fmt::format("load, {} s: {:.0f} writes/s; MiB resident/anonymous/on disk: {}",
+                    (i + 1) * piece.count(), last, watcher.take()));
   }
   load.stop();
   load.wait();
-  say(fmt::format(
-      "load: the last piece did {:.0f} % of the first; p50 {:.1f}, p99 {:.1f}, p99.9 "
-      "{:.1f}, slowest {:.0f} ms; {} failed",
-      100 * last / first, in_ms(load.latencies().percentile(0.5)),
-      in_ms(load.latencies().percentile(0.99)), in_ms(load.latencies().percentile(0.999)),
-      in_ms(load.latencies().max()), load.failed()));
+  say(
+      fmt::format("load: the last piece did {:.0f} % of the first; p50 {:.1f}, p99 {:.1f}, p99.9 "
+                  "{:.1f}, slowest {:.0f} ms; {} failed{}",
+                  100 * last / first, in_ms(load.latencies().percentile(0.5)),
+                  in_ms(load.latencies().percentile(0.99)),
+                  in_ms(load.latencies().percentile(0.999)), in_ms(load.latencies().max()),
+                  load.failed(), load.failed() > 0 ? ": " + load.failure() : ""));
 }
 
-void measure(const Options& options) {
-  test::Cluster cluster({.extra_flags = options.server_flags});
+void measure(const Plan& plan) {
+  test::Cluster cluster({.extra_flags = plan.server_flags});
   cluster.start_all();
   cluster.wait_until_serving();
   Watcher watcher(cluster);
-  const std::array<std::function<void()>, 4> sections = {
-      [&] {
-        fill(options, cluster);
-        report_usage(watcher, "while it was filled");
-      },
-      [&] {
-        restarts(cluster, watcher);
-        report_usage(watcher, "while members were started again");
-      },
-      [&] { growth(options, cluster, watcher); }, [&] { long_load(options, cluster, watcher); }};
-  for (const auto& section : sections) {
-    if (!interrupted) section();
+  fill(plan, cluster);
+  report_usage(watcher, "while it was filled");
+  const auto wanted = [&](const char* section) {
+    return !interrupted &&
+           std::find(plan.sections.begin(), plan.sections.end(), section) != plan.sections.end();
+  };
+  if (wanted("restart")) {
+    restarts(cluster, watcher);
+    report_usage(watcher, "while members were started again");
   }
+  if (wanted("growth")) growth(plan, cluster, watcher);
+  if (wanted("load")) long_load(plan, cluster, watcher);
 }
 
 }  // namespace
@@ -385,15 +392,18 @@ void measure(const Options& options) {
 
 int main(int argc, char** argv) {
   using namespace coord::bench;
-  Options options;
+  Plan plan;
   CLI::App app("What a large state and a long load do to three members", "tests/bench/capacity");
-  app.add_option("--keys", options.keys, "How many")->capture_default_str();
-  app.add_option("--value-bytes", options.value_bytes, "Of each")->capture_default_str();
-  app.add_option("--outstanding", options.outstanding, "Writes under way")->capture_default_str();
-  app.add_option("--load-seconds", options.load_seconds, "Of the long load")
+  app.add_option("--keys", plan.keys, "How many")->capture_default_str();
+  app.add_option("--value-bytes", plan.value_bytes, "Of each")->capture_default_str();
+  app.add_option("--outstanding", plan.outstanding, "Writes under way")->capture_default_str();
+  app.add_option("--load-seconds", plan.load_seconds, "Of the long load")
       ->check(CLI::Range(2, 86'400))
       ->capture_default_str();
-  app.add_option("--server-flag", options.server_flags, "For each coordd, as --server-flag=--x=y");
+  app.add_option("--section", plan.sections, "Which, after the filling")
+      ->check(CLI::IsMember({"restart", "growth", "load"}))
+      ->capture_default_str();
+  app.add_option("--server-flag", plan.server_flags, "For each coordd, as --server-flag=--x=y");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -403,7 +413,7 @@ int main(int argc, char** argv) {
   std::signal(SIGINT, [](int) { interrupted = true; });
   std::signal(SIGTERM, [](int) { interrupted = true; });
   try {
-    measure(options);
+    measure(plan);
   } catch (const std::exception& error) {
     fmt::print(stderr, "tests/bench/capacity: {}\n", error.what());
     return 1;

@@ -536,9 +536,10 @@ interface Membership {
         -> (header :Header, identity :MemberIdentity, failure :Failure);
   # Whom the leader finds there.
   change @1 (change :MemberChange, deadlineMs :UInt32)
-         -> (header :Header, member :UInt64, failure :Failure);
+         -> (header :Header, member :UInt64, failure :Failure, made :Bool);
   # Answered when it is committed and the joint configuration, where there was one, has been left.
-  # `member`: which one it was about.
+  # `member`: which one it was about. `made`: by this call; else it was so already, and that is
+  # committed.
   progress @2 (deadlineMs :UInt32)
            -> (header :Header, lastIndex :UInt64, members :List(MemberProgress), failure :Failure);
   # As the leader sees it. It is among them itself.

@@ -40,7 +40,8 @@ rpc::Task<Status> change_here(Context& api, ChangeCall call, Instant deadline) {
   if (!changed) co_return changed.error();
   auto out = call.getResults();
   api.fill(out.initHeader());
-  out.setMember(changed->value());
+  out.setMember(changed->member.value());
+  out.setMade(changed->made);
   co_return Status::success();
 }
 

@@ -542,7 +542,8 @@ interface Membership {
   # committed.
   progress @2 (deadlineMs :UInt32)
            -> (header :Header, lastIndex :UInt64, members :List(MemberProgress), failure :Failure);
-  # As the leader sees it. It is among them itself.
+  # As the leader sees it, which a majority has confirmed to be one. It is among them itself, and
+  # the header is its own.
   transfer @3 (target :UInt64, deadlineMs :UInt32)
            -> (header :Header, leader :UInt64, failure :Failure);
   # Leadership to that member, or to the one that is best prepared if it is zero. Answered when

@@ -51,7 +51,11 @@ schema::MemberProgress::Replication replication_of(const raft::PeerProgress& pee
                       : schema::MemberProgress::Replication::REPLICATE;
 }
 
-rpc::Task<Status> progress_here(Context& api, ProgressCall call) {
+rpc::Task<Status> progress_here(Context& api, ProgressCall call, Instant deadline) {
+  // One that was deposed and does not know it yet would tell of who took part then.
+  auto passing = api.gate.pass(deadline);
+  const Status confirmed = co_await std::move(passing);
+  if (!confirmed.ok()) co_return confirmed.error();
   const raft::CoreStatus core = api.deps.node.status();
   if (core.role != raft::RoleName::kLeader) co_return api.not_leader();
   auto out = call.getResults();
@@ -123,7 +127,7 @@ rpc::Task<void> serve_change(Context& api, ChangeCall call, Passing passing) {
 rpc::Task<void> serve_progress(Context& api, ProgressCall call, Passing passing) {
   call.allowCancellation();
   const Instant deadline = api.deadline(call.getParams().getDeadlineMs());
-  auto here = [&] { return progress_here(api, call); };
+  auto here = [&] { return progress_here(api, call, deadline); };
   auto there = [&](schema::Forward::Client leader) {
     auto request = leader.progressRequest();
     request.setDeadlineMs(api.remaining_ms(deadline));

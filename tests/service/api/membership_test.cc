@@ -307,6 +307,18 @@ TEST_F(MembershipCalls, DeposedLeader_DoesNotTellThatItIsSoAlready) {
   EXPECT_TRUE(has(error_of(cluster_.wait(request.send())), "noQuorum"));
 }
 
+TEST_F(MembershipCalls, Progress_IsNotToldByADeposedLeader) {
+  TestMember& deposed = cluster_.leader();
+  cluster_.isolate(deposed.id());
+  auto request = deposed.membership().progressRequest();
+  request.setDeadlineMs(100);
+  auto asked = request.send();
+  cluster_.run(milliseconds(10));
+  ASSERT_EQ(deposed.node().role(), raft::RoleName::kLeader) << "it does not know it yet";
+  EXPECT_FALSE(asked.poll(cluster_.scope()));
+  EXPECT_TRUE(has(error_of(cluster_.wait(kj::mv(asked))), "noQuorum"));
+}
+
 TEST_F(MembershipCalls, TwoOfOneName_AreNeverBothAdded) {
   // The second one comes at every moment of the first one's way.
   for (int later = 0; later < 12; ++later) {

@@ -544,10 +544,11 @@ interface Membership {
            -> (header :Header, lastIndex :UInt64, members :List(MemberProgress), failure :Failure);
   # As the leader sees it, which a majority has confirmed to be one. It is among them itself, and
   # the header is its own.
-  transfer @3 (target :UInt64, deadlineMs :UInt32)
+  transfer @3 (target :UInt64, deadlineMs :UInt32, from :UInt64)
            -> (header :Header, leader :UInt64, failure :Failure);
   # Leadership to that member, or to the one that is best prepared if it is zero. Answered when
-  # another one leads.
+  # another one leads. `from`, where there is no target: if another one than this leads, it is done;
+  # zero: whoever leads.
 }
 
 # ---------------------------------------------------------------------------------------------

@@ -83,7 +83,9 @@ rpc::Task<Status> progress_here(Context& api, ProgressCall call, Instant deadlin
 }
 
 rpc::Task<Status> transfer_here(Context& api, TransferCall call, Instant deadline) {
-  auto transferring = transfer_leadership(api, MemberId(call.getParams().getTarget()), deadline);
+  const Handover wanted{.from = MemberId(call.getParams().getFrom()),
+                        .target = MemberId(call.getParams().getTarget())};
+  auto transferring = transfer_leadership(api, wanted, deadline);
   const auto leader = co_await std::move(transferring);
   if (!leader) co_return leader.error();
   auto out = call.getResults();
@@ -145,6 +147,7 @@ rpc::Task<void> serve_transfer(Context& api, TransferCall call, Passing passing)
   auto there = [&](schema::Forward::Client leader) {
     auto request = leader.transferRequest();
     request.setTarget(call.getParams().getTarget());
+    request.setFrom(call.getParams().getFrom());
     request.setDeadlineMs(api.remaining_ms(deadline));
     return pass_on(api, call, deadline, kj::mv(request));
   };

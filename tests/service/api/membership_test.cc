@@ -72,9 +72,10 @@ class MembershipCalls : public testing::Test {
     fill_put(request.initWrites(1)[0], key, "x");
     return request.send();
   }
-  auto transfer(TestMember& at, MemberId target) {
+  auto transfer(TestMember& at, MemberId target, MemberId from = {}) {
     auto request = at.membership().transferRequest();
     request.setTarget(target.value());
+    request.setFrom(from.value());
     return request.send();
   }
   static Change learner(TestMember& at, MemberId id, std::string name = {}) {
@@ -337,6 +338,19 @@ TEST_F(MembershipCalls, TwoOfOneName_AreNeverBothAdded) {
     EXPECT_FALSE(has_member(leader, other.id())) << later << " ms later";
     EXPECT_EQ(remove(leader, one.id()), "");
   }
+}
+
+TEST_F(MembershipCalls, LeadershipThatAnotherOneHasAlready_IsNotHandedOverAgain) {
+  const MemberId first = cluster_.leader().id();
+  const auto answer = cluster_.wait(transfer(cluster_.follower(), MemberId(), first));
+  EXPECT_EQ(error_of(answer), "");
+  const MemberId second = cluster_.leader().id();
+  EXPECT_NE(second, first);
+  EXPECT_EQ(answer.getLeader(), second.value());
+  const auto again = cluster_.wait(transfer(cluster_.follower(), MemberId(), first));
+  EXPECT_EQ(error_of(again), "");
+  EXPECT_EQ(again.getLeader(), second.value());
+  EXPECT_EQ(cluster_.leader().id(), second);
 }
 
 TEST_F(MembershipCalls, RenewalDuringAHandover_IsAcknowledged) {

@@ -92,9 +92,9 @@ class Newcomer {
 
  private:
   std::optional<ExitCode> enter() {
-    const Result<MemberId> added = client().add_learner(name_, peer_);
+    const Result<MemberChanged> added = client().add_learner(name_, peer_);
     if (added) {
-      id_ = *added;
+      id_ = added->member;
       return std::nullopt;
     }
     if (added.error().outcome != Outcome::kUnknown) return out().fail(added.error());
@@ -136,7 +136,7 @@ class Newcomer {
         caught_up = now();
         continue;
       }
-      const Result<MemberId> finished = finish();
+      const Result<MemberChanged> finished = finish();
       if (!finished && may_pass(finished.error()) && now() - caught_up < kPatience) continue;
       line.clear();
       if (!finished) return undo(finished.error());
@@ -154,7 +154,7 @@ class Newcomer {
   }
 
   ExitCode undo(const Error& error) {
-    const Result<MemberId> removed = client().remove_member(id_);
+    const Result<MemberChanged> removed = client().remove_member(id_);
     const bool gone = removed || removed.error().code == ErrorCode::kMemberNotFound;
     const std::string then =
         gone ? fmt::format("{} was removed again; empty its data directory before another try",

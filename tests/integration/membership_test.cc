@@ -187,8 +187,9 @@ TEST_F(Membership, InterruptedAdd_IsUndone) {
   const int fresh = cluster_->add_joining();
   PeerNetwork network({cluster_->peer_port(0), cluster_->peer_port(fresh)},
                       [this](int member) { return cluster_->process(member).pid(); });
-  // It answers the question who it is, and then nothing gets to it any more.
-  network.let_in(1, 1);
+  // It answers the question who it is, to coordctl and to the leader that adds it, and then nothing
+  // gets to it any more.
+  network.let_in(1, 2);
   cluster_->advertise_peer(fresh, network.address(1));
   cluster_->start(fresh);
   EXPECT_TRUE(eventually(

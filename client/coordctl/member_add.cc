@@ -1,9 +1,11 @@
 // member add, member replace: from a coordd that waits to be added to a member that votes. What was
 // begun and cannot be finished is undone, also on a signal.
 #include <fmt/format.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <functional>
 #include <optional>
 #include <string>
@@ -79,7 +81,10 @@ struct Goal {
 class Newcomer {
  public:
   Newcomer(Context& context, std::string name, std::string peer)
-      : context_(context), name_(std::move(name)), peer_(std::move(peer)) {}
+      : context_(context), name_(std::move(name)), peer_(std::move(peer)) {
+    // Whoever reads what is printed may stop (`| head`): that must not end this half way.
+    std::signal(SIGPIPE, SIG_IGN);
+  }
 
   // Ends with its promotion, or with its taking the place of another.
   ExitCode add(bool learner) {

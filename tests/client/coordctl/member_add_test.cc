@@ -127,5 +127,17 @@ TEST_F(CoordctlMemberAdd, ReplacementThatWasMadeWithoutAnAnswer_IsDone_ThoughInt
   EXPECT_THAT(made(), ElementsAre("add 4", "replace 2 4"));
 }
 
+TEST_F(CoordctlMemberAdd, ReaderThatGoesAway_DoesNotEndIt) {
+  with([](Membership& members) { members.caught_up = false; });
+  Process pipe(
+      {"/bin/sh", "-c", test::program("coordctl") + " member add n4 --peer new:1 | head -n 1"},
+      {.environment = {{"COORDCTL_ENDPOINTS", endpoints()}}, .output_file = output_});
+  // A line comes with every fifth look.
+  EXPECT_TRUE(eventually_asked_for_progress(17));
+  with([](Membership& members) { members.caught_up = true; });
+  EXPECT_TRUE(eventually_made("promote 4"));
+  EXPECT_THAT(said(), HasSubstr("n4 has 10 of 1000 entries"));
+}
+
 }  // namespace
 }  // namespace coord::fake

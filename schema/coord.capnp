@@ -536,16 +536,19 @@ interface Membership {
         -> (header :Header, identity :MemberIdentity, failure :Failure);
   # Whom the leader finds there.
   change @1 (change :MemberChange, deadlineMs :UInt32)
-         -> (header :Header, member :UInt64, failure :Failure);
+         -> (header :Header, member :UInt64, failure :Failure, made :Bool);
   # Answered when it is committed and the joint configuration, where there was one, has been left.
-  # `member`: which one it was about.
+  # `member`: which one it was about. `made`: by this call; else it was so already, and that is
+  # committed.
   progress @2 (deadlineMs :UInt32)
            -> (header :Header, lastIndex :UInt64, members :List(MemberProgress), failure :Failure);
-  # As the leader sees it. It is among them itself.
-  transfer @3 (target :UInt64, deadlineMs :UInt32)
+  # As the leader sees it, which a majority has confirmed to be one. It is among them itself, and
+  # the header is its own.
+  transfer @3 (target :UInt64, deadlineMs :UInt32, from :UInt64)
            -> (header :Header, leader :UInt64, failure :Failure);
   # Leadership to that member, or to the one that is best prepared if it is zero. Answered when
-  # another one leads.
+  # another one leads. `from`, where there is no target: if another one than this leads, it is done;
+  # zero: whoever leads.
 }
 
 # ---------------------------------------------------------------------------------------------

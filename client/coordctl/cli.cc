@@ -412,10 +412,12 @@ int run_command_line(int argc, const char* const* argv) {
     return usage_error(app, error.what(), wants_json(argc, argv));
   }
   Context context(std::move(globals));
-  const ExitCode code = action(context);
+  ExitCode code = action(context);
   if (!context.out().finish()) {
-    return static_cast<int>(
-        context.out().fail(ExitCode::kOther, "io", "cannot write to standard output"));
+    const ExitCode unwritten =
+        context.out().fail(ExitCode::kOther, "io", "cannot write to standard output");
+    // Another failure says more.
+    if (code == ExitCode::kOk) code = unwritten;
   }
   return static_cast<int>(code);
 }

@@ -1,9 +1,12 @@
 // member add, member replace: from a coordd that waits to be added to a member that votes. What was
 // begun and cannot be finished is undone, also on a signal.
 #include <fmt/format.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -65,59 +68,82 @@ class ProgressLine {
   unsigned looks_ = 0;
 };
 
+// What has to be done with a new member that has caught up, and how it is told.
+struct Goal {
+  std::function<Result<MemberChanged>(Client&, MemberId)> reach;
+  std::string_view done;
+  std::string text;
+  // Whose place it takes; zero: nobody's.
+  MemberId old = {};
+};
+
 // One new member, from the beginning to the end or back.
 class Newcomer {
  public:
   Newcomer(Context& context, std::string name, std::string peer)
-      : context_(context), name_(std::move(name)), peer_(std::move(peer)) {}
+      : context_(context), name_(std::move(name)), peer_(std::move(peer)) {
+    // Whoever reads what is printed may stop (`| head`): that must not end this half way.
+    std::signal(SIGPIPE, SIG_IGN);
+  }
 
   // Ends with its promotion, or with its taking the place of another.
   ExitCode add(bool learner) {
+    const auto promote = [](Client& client, MemberId id) { return client.promote_member(id); };
+    goal_ = {promote, "added", fmt::format("{} is a member and votes", shown())};
     if (const auto failed = enter()) return *failed;
     if (learner) {
       tell_done(out(), "added", name_, id_, fmt::format("{} is a learner", shown()));
       return ExitCode::kOk;
     }
-    return finish_by([this] { return client().promote_member(id_); }, "added",
-                     fmt::format("{} is a member and votes", shown()));
+    return finish();
   }
   ExitCode replace(const MemberInfo& old) {
+    const auto take_place = [old_id = old.id](Client& client, MemberId id) {
+      return client.replace_member({old_id, id});
+    };
+    goal_ = {take_place, "replaced",
+             fmt::format("{} has taken the place of {}", shown(), shown_name(old)), old.id};
     if (const auto failed = enter()) return *failed;
-    return finish_by(
-        [&] {
-          return client().replace_member({old.id, id_});
-        },
-        "replaced", fmt::format("{} has taken the place of {}", shown(), shown_name(old)));
+    return finish();
   }
 
  private:
+  // Becomes a learner.
   std::optional<ExitCode> enter() {
-    const Result<MemberId> added = client().add_learner(name_, peer_);
-    if (added) {
-      id_ = *added;
-      return std::nullopt;
+    // Whoever takes part already is not ours to remove again.
+    const Result<MemberIdentity> waiting = client().probe_member(peer_);
+    if (!waiting) return out().fail(waiting.error());
+    const Result<MembersProgress> before = client().members_progress();
+    if (!before) return out().fail(before.error());
+    id_ = waiting->id;
+    const bool there = find(*before, id_) != nullptr;
+    const Instant begun = now();
+    while (true) {
+      const Result<MemberChanged> added = client().add_learner(name_, peer_);
+      if (added) {
+        id_ = added->member;
+        ours_ = ours_ || (!there && added->made);
+        return std::nullopt;
+      }
+      if (added.error().outcome == Outcome::kUnknown) ours_ = !there;
+      // Once it may have been added, only that it is, or that it is not, ends this.
+      if (!ours_) return out().fail(added.error());
+      if (!may_pass(added.error()) || now() - begun > kPatience) return undo(added.error());
+      if (interrupted()) return undo(interruption());
     }
-    if (added.error().outcome != Outcome::kUnknown) return out().fail(added.error());
-    // It may be a learner by now.
-    const Result<MemberInfo> member = find_member(client(), name_);
-    if (!member || member->peer_address != peer_) return out().fail(added.error());
-    id_ = member->id;
-    return undo(added.error());
   }
 
-  template <class Finish>
-  ExitCode finish_by(Finish finish, std::string_view done, const std::string& text) {
+  ExitCode finish() {
     ProgressLine line(out());
     Instant heard = now();
     Instant caught_up = now();  // since then
     while (true) {
-      const int signal = interrupts_.wait(kLookAgain);
-      if (signal != 0 && signal != SIGCHLD) {
+      if (interrupted()) {
         line.clear();
-        return undo(make_error(ErrorCode::kCancelled, "interrupted"));
+        return undo(interruption());
       }
       const Result<MembersProgress> all = client().members_progress();
-      const MemberProgress* progress = all ? own(*all) : nullptr;
+      const MemberProgress* progress = all ? find(*all, id_) : nullptr;
       if (all && progress == nullptr) {
         line.clear();
         return out().fail(
@@ -136,12 +162,10 @@ class Newcomer {
         caught_up = now();
         continue;
       }
-      const Result<MemberId> finished = finish();
-      if (!finished && may_pass(finished.error()) && now() - caught_up < kPatience) continue;
+      const Result<MemberChanged> reached = goal_.reach(client(), id_);
+      if (!reached && may_pass(reached.error()) && now() - caught_up < kPatience) continue;
       line.clear();
-      if (!finished) return undo(finished.error());
-      tell_done(out(), done, name_, id_, text);
-      return ExitCode::kOk;
+      return reached ? tell_reached() : undo(reached.error());
     }
   }
 
@@ -150,26 +174,65 @@ class Newcomer {
     if (exit_code_of(error) == ExitCode::kUnavailable || error.outcome == Outcome::kUnknown) {
       return true;
     }
-    return error.code == ErrorCode::kNotCaughtUp || error.code == ErrorCode::kChangeInFlight;
+    return error.code == ErrorCode::kNotCaughtUp || error.code == ErrorCode::kChangeInFlight ||
+           error.code == ErrorCode::kOverloaded;
   }
 
+  // Removes it again, unless it turns out that nothing is left to be undone.
   ExitCode undo(const Error& error) {
-    const Result<MemberId> removed = client().remove_member(id_);
-    const bool gone = removed || removed.error().code == ErrorCode::kMemberNotFound;
-    const std::string then =
-        gone ? fmt::format("{} was removed again; empty its data directory before another try",
-                           shown())
-             : fmt::format("and {} could not be removed again: {}", shown(),
-                           removed.error().message);
-    Error told = error;
-    told.message += (gone ? "; " : ", ") + then;
-    if (gone) told.outcome = Outcome::kNotApplied;
-    return out().fail(told);
+    const Instant begun = now();
+    while (true) {
+      const Result<bool> replaced = has_replaced();
+      if (replaced && *replaced) return tell_reached();
+      if (!ours_) return tell_stays(error);
+      const Result<MemberChanged> removed =
+          replaced ? client().remove_member(id_) : Result<MemberChanged>(replaced.error());
+      if (removed || removed.error().code == ErrorCode::kMemberNotFound) return tell_undone(error);
+      const bool again = may_pass(removed.error()) && now() - begun < kPatience;
+      if (!again || interrupted()) return tell_left(error, removed.error());
+    }
   }
 
-  const MemberProgress* own(const MembersProgress& all) const {
+  // A replacement whose answer was lost may have been made: then the old member is gone, and to
+  // remove the new one, too, would leave the cluster without either.
+  Result<bool> has_replaced() {
+    if (goal_.old.is_zero()) return false;
+    const Result<MembersProgress> all = client().members_progress();
+    if (!all) return all.error();
+    return find(*all, goal_.old) == nullptr && find(*all, id_) != nullptr;
+  }
+
+  ExitCode tell_reached() {
+    tell_done(out(), goal_.done, name_, id_, goal_.text);
+    return ExitCode::kOk;
+  }
+  ExitCode tell_undone(Error error) {
+    error.message +=
+        fmt::format("; {} was removed again; empty its data directory before another try", shown());
+    error.outcome = Outcome::kNotApplied;
+    return out().fail(error);
+  }
+  ExitCode tell_stays(Error error) {
+    error.message += fmt::format("; {} stays the learner that it was before", shown());
+    return out().fail(error);
+  }
+  ExitCode tell_left(Error error, const Error& trouble) {
+    error.message +=
+        fmt::format(", and {} could not be removed again: {}", shown(), trouble.message);
+    if (trouble.outcome == Outcome::kUnknown) error.outcome = Outcome::kUnknown;
+    return out().fail(error);
+  }
+
+  // Waits a little; true: a signal has come.
+  bool interrupted() {
+    const int signal = interrupts_.wait(kLookAgain);
+    return signal != 0 && signal != SIGCHLD;
+  }
+  static Error interruption() { return make_error(ErrorCode::kCancelled, "interrupted"); }
+
+  static const MemberProgress* find(const MembersProgress& all, MemberId id) {
     for (const MemberProgress& each : all.members) {
-      if (each.id == id_) return &each;
+      if (each.id == id) return &each;
     }
     return nullptr;
   }
@@ -184,7 +247,10 @@ class Newcomer {
   Interrupts interrupts_;
   const std::string name_;
   const std::string peer_;
+  Goal goal_;
   MemberId id_;
+  // This command has added it, or may have: what it has begun it also undoes.
+  bool ours_ = false;
 };
 
 }  // namespace

@@ -125,7 +125,7 @@ ExitCode member_list(Context& context) {
 ExitCode member_remove(Context& context, std::string name) {
   const Result<MemberInfo> member = find_member(context.client(), name);
   if (!member) return context.out().fail(member.error());
-  const Result<MemberId> removed = context.client().remove_member(member->id);
+  const Result<MemberChanged> removed = context.client().remove_member(member->id);
   if (!removed) return context.out().fail(removed.error());
   tell_done(context.out(), "removed", member->name, member->id,
             fmt::format("{} is no member any more", shown_name(*member)));
@@ -135,7 +135,7 @@ ExitCode member_remove(Context& context, std::string name) {
 ExitCode member_promote(Context& context, std::string name) {
   const Result<MemberInfo> member = find_member(context.client(), name);
   if (!member) return context.out().fail(member.error());
-  const Result<MemberId> promoted = context.client().promote_member(member->id);
+  const Result<MemberChanged> promoted = context.client().promote_member(member->id);
   if (!promoted) return context.out().fail(promoted.error());
   tell_done(context.out(), "promoted", member->name, member->id,
             fmt::format("{} votes", shown_name(*member)));
@@ -145,7 +145,7 @@ ExitCode member_promote(Context& context, std::string name) {
 ExitCode member_update(Context& context, const MemberUpdateArguments& arguments) {
   const Result<MemberInfo> member = find_member(context.client(), arguments.name);
   if (!member) return context.out().fail(member.error());
-  const Result<MemberId> updated = context.client().update_member(member->id, arguments.peer);
+  const Result<MemberChanged> updated = context.client().update_member(member->id, arguments.peer);
   if (!updated) return context.out().fail(updated.error());
   tell_done(context.out(), "updated", member->name, member->id,
             fmt::format("the members reach {} at {}", shown_name(*member), escape(arguments.peer)));

@@ -30,7 +30,7 @@ rpc::Task<Result<Revision>> perform(Core& core, op::Compact op);
 rpc::Task<Result<HealthResult>> perform(Core& core, op::Health op);
 
 rpc::Task<Result<MemberIdentity>> perform(Core& core, op::ProbeMember op);
-rpc::Task<Result<MemberId>> perform(Core& core, op::ChangeMembers op);
+rpc::Task<Result<MemberChanged>> perform(Core& core, op::ChangeMembers op);
 rpc::Task<Result<MembersProgress>> perform(Core& core, op::Progress op);
 rpc::Task<Result<MemberId>> perform(Core& core, op::TransferLeadership op);
 

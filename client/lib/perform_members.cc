@@ -54,13 +54,63 @@ Result<Verdict<T>> verdict(Error error) {
 }
 
 template <class T, class Attempt>
-rpc::Task<Result<T>> ask_leader(Core& core, milliseconds timeout, Attempt attempt) {
-  auto asking = core.calls().repeat<Verdict<T>>(Route::kLeader, core.deadline(timeout),
-                                                Duration(core.timeout_or_default(timeout)),
+rpc::Task<Result<T>> ask_leader(Core& core, Instant deadline, milliseconds patience,
+                                Attempt attempt) {
+  auto asking = core.calls().repeat<Verdict<T>>(Route::kLeader, deadline, Duration(patience),
                                                 std::move(attempt));
   auto answer = co_await std::move(asking);
   if (!answer.ok()) co_return std::move(answer).error();
   co_return std::move(answer->result);
+}
+
+// Which attempts of one change may have made it, or may still: those that were sent and of which no
+// member has said that they did nothing. What a later attempt is told says nothing of them.
+class Doubt final {
+ public:
+  // An attempt is sent.
+  void begin() { ++open_; }
+  // What became of it.
+  void end(const Error& error) {
+    if (error.outcome == Outcome::kNotApplied) --open_;
+  }
+  // Of a member that does not know the call.
+  void end(const kj::Exception& exception) {
+    if (exception.getType() == kj::Exception::Type::UNIMPLEMENTED) --open_;
+  }
+  bool exists() const { return open_ > 0; }
+
+ private:
+  unsigned open_ = 0;
+};
+
+// The end of an operation that `doubt` is about.
+template <class T>
+Result<T> with(const Doubt& doubt, Result<T> result) {
+  if (result.ok() || !doubt.exists() || result.error().outcome != Outcome::kNotApplied) {
+    return result;
+  }
+  Error error = std::move(result).error();
+  error.outcome = Outcome::kUnknown;
+  return error;
+}
+
+// `take` makes Result<Verdict<T>> of an answer that is no failure, `refused` of an Error.
+template <class T, class Request, class Take, class Refused>
+kj::Promise<Result<Verdict<T>>> attempt_change(std::shared_ptr<Doubt> doubt, Request request,
+                                               Take take, Refused refused) {
+  const bool again = doubt->exists();
+  doubt->begin();
+  return request.send().then(
+      [doubt, take, refused, again](auto&& answer) -> Result<Verdict<T>> {
+        if (!answer.hasFailure()) return Verdict<T>{take(answer, again)};
+        Error error = to_error(answer.getFailure());
+        doubt->end(error);
+        return refused(std::move(error), again);
+      },
+      [doubt](kj::Exception&& exception) -> Result<Verdict<T>> {
+        doubt->end(exception);
+        kj::throwFatalException(kj::mv(exception));
+      });
 }
 
 Replication to_replication(schema::MemberProgress::Replication replication) {
@@ -95,29 +145,34 @@ rpc::Task<Result<MemberIdentity>> perform(Core& core, op::ProbeMember op) {
       return Verdict<MemberIdentity>{std::move(found)};
     });
   };
-  co_return co_await ask_leader<MemberIdentity>(core, op.timeout, attempt);
+  co_return co_await ask_leader<MemberIdentity>(core, core.deadline(op.timeout), wait, attempt);
 }
 
-rpc::Task<Result<MemberId>> perform(Core& core, op::ChangeMembers op) {
+rpc::Task<Result<MemberChanged>> perform(Core& core, op::ChangeMembers op) {
   const auto wait = core.timeout_or_default(op.timeout);
-  const auto attempts = std::make_shared<unsigned>(0);
-  const auto attempt = [change = std::move(op.change), wait, attempts](Connection& connection) {
+  const auto doubt = std::make_shared<Doubt>();
+  const auto attempt = [change = std::move(op.change), wait, doubt](Connection& connection) {
     auto request = connection.membership().changeRequest();
     std::visit([&](const auto& each) { encode(request.initChange(), each); }, change);
     request.setDeadlineMs(deadline_ms(wait));
     const auto* remove = std::get_if<op::RemoveMember>(&change);
-    const MemberId removed = ++*attempts > 1 && remove != nullptr ? remove->id : MemberId();
-    return request.send().then([removed](auto&& answer) -> Result<Verdict<MemberId>> {
-      if (!answer.hasFailure()) return Verdict<MemberId>{MemberId(answer.getMember())};
-      Error error = to_error(answer.getFailure());
-      // Then an earlier attempt has done it.
-      if (!removed.is_zero() && error.code == ErrorCode::kMemberNotFound) {
-        return Verdict<MemberId>{removed};
+    const auto take = [](auto& answer, bool again) {
+      return MemberChanged{.member = MemberId(answer.getMember()),
+                           .made = again || answer.getMade()};
+    };
+    const auto refused = [removed = remove == nullptr ? MemberId() : remove->id](
+                             Error error, bool again) -> Result<Verdict<MemberChanged>> {
+      // Then an earlier attempt may have done it, and if not it is so all the same.
+      if (again && !removed.is_zero() && error.code == ErrorCode::kMemberNotFound) {
+        return Verdict<MemberChanged>{MemberChanged{.member = removed, .made = true}};
       }
-      return verdict<MemberId>(std::move(error));
-    });
+      return verdict<MemberChanged>(std::move(error));
+    };
+    return attempt_change<MemberChanged>(doubt, kj::mv(request), take, refused);
   };
-  co_return co_await ask_leader<MemberId>(core, op.timeout, attempt);
+  auto asking = ask_leader<MemberChanged>(core, core.deadline(op.timeout), wait, attempt);
+  auto changed = co_await std::move(asking);
+  co_return with(*doubt, std::move(changed));
 }
 
 rpc::Task<Result<MembersProgress>> perform(Core& core, op::Progress op) {
@@ -146,16 +201,29 @@ rpc::Task<Result<MembersProgress>> perform(Core& core, op::Progress op) {
 
 rpc::Task<Result<MemberId>> perform(Core& core, op::TransferLeadership op) {
   const auto wait = core.timeout_or_default(op.timeout);
-  const auto attempt = [target = op.target, wait](Connection& connection) {
+  const Instant deadline = core.deadline(op.timeout);
+  MemberId from;
+  if (op.target.is_zero()) {
+    // Without a target, an attempt that follows one whose answer was lost would hand over again.
+    const op::Progress question{.timeout = op.timeout};
+    auto asking = perform(core, question);
+    const auto progress = co_await std::move(asking);
+    if (!progress.ok()) co_return progress.error();
+    from = progress->header.member;
+  }
+  const auto doubt = std::make_shared<Doubt>();
+  const auto attempt = [target = op.target, from, wait, doubt](Connection& connection) {
     auto request = connection.membership().transferRequest();
     request.setTarget(target.value());
+    request.setFrom(from.value());
     request.setDeadlineMs(deadline_ms(wait));
-    return request.send().then([](auto&& answer) -> Result<Verdict<MemberId>> {
-      if (answer.hasFailure()) return verdict<MemberId>(to_error(answer.getFailure()));
-      return Verdict<MemberId>{MemberId(answer.getLeader())};
-    });
+    const auto take = [](auto& answer, bool) { return MemberId(answer.getLeader()); };
+    const auto refused = [](Error error, bool) { return verdict<MemberId>(std::move(error)); };
+    return attempt_change<MemberId>(doubt, kj::mv(request), take, refused);
   };
-  co_return co_await ask_leader<MemberId>(core, op.timeout, attempt);
+  auto asking = ask_leader<MemberId>(core, deadline, wait, attempt);
+  auto leader = co_await std::move(asking);
+  co_return with(*doubt, std::move(leader));
 }
 
 }  // namespace coord::internal

@@ -3,6 +3,7 @@
 #include <capnp/message.h>
 #include <fmt/ranges.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -95,73 +96,88 @@ rpc::Task<Status> publish(Context& api, const FoundMember& found, const std::str
   co_return co_await std::move(publishing);
 }
 
-rpc::Task<Result<MemberPlan>> plan_new_member(Context& api, schema::NewMember::Reader wanted,
-                                              Instant deadline) {
-  if (Status status = check(api, wanted); !status.ok()) co_return status.error();
-  const std::string name = wanted.getName();
+Result<MemberPlan> plan_new_member(const Context& api, const raft::Configuration& now,
+                                   schema::NewMember::Reader wanted, const FoundMember& found) {
   const std::string address = wanted.getPeerAddress();
-  auto asking = api.deps.identify(address, kProbeTimeout);
-  const auto found = co_await kj::mv(asking);
-  if (!found) co_return found.error();
-  auto configuration = configuration_of_leader(api);
-  if (!configuration) co_return configuration.error();
-  if (Status status = check(api, *configuration, name, address, *found); !status.ok()) {
-    co_return status.error();
+  if (Status status = check(api, now, wanted.getName(), address, found); !status.ok()) {
+    return status.error();
   }
-  auto plan = plan_learner(*configuration, found->id, address, names(api));
-  if (!plan || !plan->target) co_return plan;
-  auto publishing = publish(api, *found, address, deadline);
-  const Status published = co_await std::move(publishing);
-  if (!published.ok()) co_return published.error();
-  // What was true before may not be any more.
-  configuration = configuration_of_leader(api);
-  if (!configuration) co_return configuration.error();
-  co_return plan_learner(*configuration, found->id, address, names(api));
-}
-
-// ---------------------------------------------------------------------------------------------
-// A new address
-
-rpc::Task<Result<MemberPlan>> plan_new_address(Context& api, schema::NewAddress::Reader wanted) {
-  const MemberId id(wanted.getId());
-  const std::string address = wanted.getPeerAddress();
-  if (!is_host_port(address)) {
-    co_return make_error(ErrorCode::kInvalidArgument, "a peer address is HOST:PORT");
-  }
-  // It may well not listen there yet. But if somebody does, it has to be that member.
-  auto asking = api.deps.identify(address, kProbeTimeout);
-  const auto found = co_await kj::mv(asking);
-  if (found.ok() && (found->id != id || found->cluster != api.options.cluster)) {
-    co_return make_error(ErrorCode::kWrongMember, "at {} is not {} but '{}'", address,
-                         api.name_of(id), found->name);
-  }
-  const auto configuration = configuration_of_leader(api);
-  if (!configuration) co_return configuration.error();
-  co_return plan_address(*configuration, id, address, names(api));
+  return plan_learner(now, found.id, address, names(api));
 }
 
 // ---------------------------------------------------------------------------------------------
 
-rpc::Task<Result<MemberPlan>> plan_change(Context& api, schema::MemberChange::Reader change,
-                                          Instant deadline) {
+// What has to be asked elsewhere before a change can be planned: who is at the address.
+rpc::Task<Result<std::optional<FoundMember>>> look_around(Context& api,
+                                                          schema::MemberChange::Reader change) {
   if (change.isAddLearner()) {
-    auto planning = plan_new_member(api, change.getAddLearner(), deadline);
-    co_return co_await std::move(planning);
+    const auto wanted = change.getAddLearner();
+    if (Status status = check(api, wanted); !status.ok()) co_return status.error();
+    const std::string address = wanted.getPeerAddress();
+    auto asking = api.deps.identify(address, kProbeTimeout);
+    const auto found = co_await kj::mv(asking);
+    if (!found) co_return found.error();
+    co_return std::optional<FoundMember>(*found);
   }
   if (change.isUpdateAddress()) {
-    auto planning = plan_new_address(api, change.getUpdateAddress());
-    co_return co_await std::move(planning);
+    const MemberId id(change.getUpdateAddress().getId());
+    const std::string address = change.getUpdateAddress().getPeerAddress();
+    if (!is_host_port(address)) {
+      co_return make_error(ErrorCode::kInvalidArgument, "a peer address is HOST:PORT");
+    }
+    // It may well not listen there yet. But if somebody does, it has to be that member.
+    auto asking = api.deps.identify(address, kProbeTimeout);
+    const auto found = co_await kj::mv(asking);
+    if (found.ok() && (found->id != id || found->cluster != api.options.cluster)) {
+      co_return make_error(ErrorCode::kWrongMember, "at {} is not {} but '{}'", address,
+                           api.name_of(id), found->name);
+    }
   }
+  co_return std::optional<FoundMember>();
+}
+
+Result<MemberPlan> plan_change(const Context& api, schema::MemberChange::Reader change,
+                               const std::optional<FoundMember>& found) {
   const auto now = configuration_of_leader(api);
-  if (!now) co_return now.error();
-  if (change.isPromote()) co_return plan_promotion(*now, MemberId(change.getPromote()), names(api));
-  if (change.isRemove()) co_return plan_removal(*now, MemberId(change.getRemove()), names(api));
+  if (!now) return now.error();
+  if (change.isAddLearner()) return plan_new_member(api, *now, change.getAddLearner(), *found);
+  if (change.isPromote()) return plan_promotion(*now, MemberId(change.getPromote()), names(api));
+  if (change.isRemove()) return plan_removal(*now, MemberId(change.getRemove()), names(api));
   if (change.isReplace()) {
     const ReplacedMember ids{MemberId(change.getReplace().getOld()),
                              MemberId(change.getReplace().getNew())};
-    co_return plan_replacement(*now, ids, names(api));
+    return plan_replacement(*now, ids, names(api));
   }
-  co_return make_error(ErrorCode::kUnsupported, "this member does not know that change");
+  if (change.isUpdateAddress()) {
+    const auto wanted = change.getUpdateAddress();
+    return plan_address(*now, MemberId(wanted.getId()), wanted.getPeerAddress(), names(api));
+  }
+  return make_error(ErrorCode::kUnsupported, "this member does not know that change");
+}
+
+// Whether it is an answer that says who is a member, and not a change to make.
+bool tells_of_members(const Result<MemberPlan>& plan) {
+  if (plan.ok()) return !plan->target;
+  return plan.error().code == ErrorCode::kMemberNotFound ||
+         plan.error().code == ErrorCode::kMemberExists;
+}
+
+// Where the configuration in force stands, once it is known to be committed, and that no other
+// leader has made another one before this was called. Without that, what it says may still be
+// taken back: a leader that has been deposed holds on to what it appended last.
+rpc::Task<Result<Index>> committed_configuration(Context& api, Instant deadline) {
+  auto passing = api.gate.pass(deadline);
+  const Status confirmed = co_await std::move(passing);
+  if (!confirmed.ok()) co_return confirmed.error();
+  for (;;) {
+    const raft::CoreStatus core = api.deps.node.status();
+    if (core.role != raft::RoleName::kLeader) co_return api.not_leader();
+    if (api.deps.node.applied() >= core.configuration_index) co_return core.configuration_index;
+    if (api.deps.clock.now() >= deadline) break;
+    co_await api.deps.clock.timer.afterDelay(kLookAgain.count() * kj::MILLISECONDS);
+  }
+  co_return make_error(ErrorCode::kDeadlineExceeded,
+                       "what the members are now was not committed in time");
 }
 
 std::vector<std::string> names_of(const Context& api, const std::vector<MemberId>& ids) {
@@ -225,22 +241,46 @@ rpc::Task<Status> joint_configuration_left(Context& api, Instant deadline) {
 
 }  // namespace
 
-rpc::Task<Result<MemberId>> change_members(Context& api, schema::MemberChange::Reader change,
-                                           Instant deadline) {
-  auto planning = plan_change(api, change, deadline);
-  const auto plan = co_await std::move(planning);
-  if (!plan) co_return plan.error();
-  if (plan->target) {
+rpc::Task<Result<ChangedMembers>> change_members(Context& api, schema::MemberChange::Reader change,
+                                                 Instant deadline) {
+  auto looking = look_around(api, change);
+  const auto found = co_await std::move(looking);
+  if (!found) co_return found.error();
+  bool published = !change.isAddLearner();
+  std::optional<Index> committed;
+  // Planned from the beginning after every wait: what was true before may not be any more.
+  for (;;) {
+    const auto plan = plan_change(api, change, *found);
+    if (tells_of_members(plan)) {
+      if (committed == api.deps.node.status().configuration_index) {
+        if (!plan) co_return plan.error();
+        co_return ChangedMembers{.member = plan->member, .made = false};
+      }
+      auto committing = committed_configuration(api, deadline);
+      const auto index = co_await std::move(committing);
+      if (!index) co_return index.error();
+      committed = *index;
+      continue;
+    }
+    if (!plan) co_return plan.error();
+    if (!published) {
+      const std::string address = change.getAddLearner().getPeerAddress();
+      auto publishing = publish(api, **found, address, deadline);
+      const Status status = co_await std::move(publishing);
+      if (!status.ok()) co_return status.error();
+      published = true;
+      continue;
+    }
     const auto place = api.deps.node.change_configuration(*plan->target);
     if (!place) co_return explain(api, place.error(), *plan->target);
     auto settling = api.deps.applier.settled(*place, deadline);
     const auto settled = co_await kj::mv(settling);
     if (!settled) co_return settled.error();
+    auto leaving = joint_configuration_left(api, deadline);
+    const Status left = co_await std::move(leaving);
+    if (!left.ok()) co_return left.error();
+    co_return ChangedMembers{.member = plan->member, .made = true};
   }
-  auto leaving = joint_configuration_left(api, deadline);
-  const Status left = co_await std::move(leaving);
-  if (!left.ok()) co_return left.error();
-  co_return plan->member;
 }
 
 }  // namespace coord::service

@@ -40,7 +40,8 @@ rpc::Task<Status> change_here(Context& api, ChangeCall call, Instant deadline) {
   if (!changed) co_return changed.error();
   auto out = call.getResults();
   api.fill(out.initHeader());
-  out.setMember(changed->value());
+  out.setMember(changed->member.value());
+  out.setMade(changed->made);
   co_return Status::success();
 }
 
@@ -50,7 +51,11 @@ schema::MemberProgress::Replication replication_of(const raft::PeerProgress& pee
                       : schema::MemberProgress::Replication::REPLICATE;
 }
 
-rpc::Task<Status> progress_here(Context& api, ProgressCall call) {
+rpc::Task<Status> progress_here(Context& api, ProgressCall call, Instant deadline) {
+  // One that was deposed and does not know it yet would tell of who took part then.
+  auto passing = api.gate.pass(deadline);
+  const Status confirmed = co_await std::move(passing);
+  if (!confirmed.ok()) co_return confirmed.error();
   const raft::CoreStatus core = api.deps.node.status();
   if (core.role != raft::RoleName::kLeader) co_return api.not_leader();
   auto out = call.getResults();
@@ -78,7 +83,9 @@ rpc::Task<Status> progress_here(Context& api, ProgressCall call) {
 }
 
 rpc::Task<Status> transfer_here(Context& api, TransferCall call, Instant deadline) {
-  auto transferring = transfer_leadership(api, MemberId(call.getParams().getTarget()), deadline);
+  const Handover wanted{.from = MemberId(call.getParams().getFrom()),
+                        .target = MemberId(call.getParams().getTarget())};
+  auto transferring = transfer_leadership(api, wanted, deadline);
   const auto leader = co_await std::move(transferring);
   if (!leader) co_return leader.error();
   auto out = call.getResults();
@@ -122,7 +129,7 @@ rpc::Task<void> serve_change(Context& api, ChangeCall call, Passing passing) {
 rpc::Task<void> serve_progress(Context& api, ProgressCall call, Passing passing) {
   call.allowCancellation();
   const Instant deadline = api.deadline(call.getParams().getDeadlineMs());
-  auto here = [&] { return progress_here(api, call); };
+  auto here = [&] { return progress_here(api, call, deadline); };
   auto there = [&](schema::Forward::Client leader) {
     auto request = leader.progressRequest();
     request.setDeadlineMs(api.remaining_ms(deadline));
@@ -140,6 +147,7 @@ rpc::Task<void> serve_transfer(Context& api, TransferCall call, Passing passing)
   auto there = [&](schema::Forward::Client leader) {
     auto request = leader.transferRequest();
     request.setTarget(call.getParams().getTarget());
+    request.setFrom(call.getParams().getFrom());
     request.setDeadlineMs(api.remaining_ms(deadline));
     return pass_on(api, call, deadline, kj::mv(request));
   };

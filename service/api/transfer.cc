@@ -45,10 +45,12 @@ std::optional<Result<MemberId>> end_of_transfer(const Context& api, MemberId tar
 
 }  // namespace
 
-rpc::Task<Result<MemberId>> transfer_leadership(Context& api, MemberId target, Instant deadline) {
+rpc::Task<Result<MemberId>> transfer_leadership(Context& api, Handover wanted, Instant deadline) {
+  MemberId target = wanted.target;
   const raft::CoreStatus core = api.deps.node.status();
   if (core.role != raft::RoleName::kLeader) co_return api.not_leader();
-  if (target == core.self) co_return target;
+  const bool done_before = !wanted.from.is_zero() && wanted.from != core.self;
+  if (target.is_zero() ? done_before : target == core.self) co_return core.self;
   if (Status status = check_target(api, core, target); !status.ok()) co_return status.error();
   const Status begun = api.deps.node.transfer_leadership(target);
   if (!begun.ok()) {

@@ -7,9 +7,16 @@
 
 namespace coord::service {
 
-// Who leads then. `target` zero: whoever is best prepared. Errors: kNotLeader; kMemberNotFound,
-// kInvalidArgument, kUnreachable (nothing was begun); kDeadlineExceeded (it has failed, and this
-// member leads on; or, with outcome unknown, it has not ended in time).
-rpc::Task<Result<MemberId>> transfer_leadership(Context& api, MemberId target, Instant deadline);
+struct Handover {
+  // Without a target: if another one than this leads, it is done, so that such a request can be
+  // repeated. Zero: whoever leads.
+  MemberId from;
+  MemberId target;  // zero: whoever is best prepared
+};
+
+// Who leads then. Errors: kNotLeader; kMemberNotFound, kInvalidArgument, kUnreachable (nothing was
+// begun); kDeadlineExceeded (it has failed, and this member leads on; or, with outcome unknown, it
+// has not ended in time).
+rpc::Task<Result<MemberId>> transfer_leadership(Context& api, Handover wanted, Instant deadline);
 
 }  // namespace coord::service

@@ -271,6 +271,58 @@ void State::read(schema::Read::Reader read, schema::ReadResult::Builder result) 
 }
 
 // ------------------------------------------------------------------------------------------------
+// Who takes part
+
+void Membership::change(schema::MemberChange::Reader change,
+                        schema::Membership::ChangeResults::Builder result) {
+  const auto refuse = [&](ErrorCode code, const char* message) {
+    fail(result.initFailure(), code, schema::Outcome::NOT_APPLIED, message);
+  };
+  const auto done = [&](std::uint64_t id, const std::string& what) {
+    result.setMember(id);
+    result.setMade(!what.empty());
+    if (!what.empty()) made.push_back(what);
+  };
+  const auto number = [](std::uint64_t id) { return " " + std::to_string(id); };
+  switch (change.which()) {
+    case schema::MemberChange::ADD_LEARNER: {
+      const auto found = waiting.find(change.getAddLearner().getPeerAddress().cStr());
+      if (found == waiting.end()) return refuse(ErrorCode::kUnreachable, "nobody");
+      const std::uint64_t id = found->second;
+      if (voters.contains(id)) return refuse(ErrorCode::kMemberExists, "it votes");
+      return done(id, learners.insert(id).second ? "add" + number(id) : "");
+    }
+    case schema::MemberChange::PROMOTE: {
+      const std::uint64_t id = change.getPromote();
+      if (!contains(id)) return refuse(ErrorCode::kMemberNotFound, "not found");
+      learners.erase(id);
+      return done(id, voters.insert(id).second ? "promote" + number(id) : "");
+    }
+    case schema::MemberChange::REMOVE: {
+      const std::uint64_t id = change.getRemove();
+      if (voters.erase(id) + learners.erase(id) == 0) {
+        return refuse(ErrorCode::kMemberNotFound, "not found");
+      }
+      return done(id, "remove" + number(id));
+    }
+    case schema::MemberChange::REPLACE: {
+      const std::uint64_t old_id = change.getReplace().getOld();
+      const std::uint64_t id = change.getReplace().getNew();
+      if (voters.erase(old_id) == 0) {
+        if (voters.contains(id)) return done(id, "");
+        return refuse(ErrorCode::kMemberNotFound, "not found");
+      }
+      learners.erase(id);
+      voters.insert(id);
+      return done(id, "replace" + number(old_id) + number(id));
+    }
+    case schema::MemberChange::UPDATE_ADDRESS:
+      return done(change.getUpdateAddress().getId(),
+                  "update" + number(change.getUpdateAddress().getId()));
+  }
+}
+
+// ------------------------------------------------------------------------------------------------
 // The services of a member
 
 namespace {
@@ -324,14 +376,18 @@ class KvService final : public schema::Kv::Server {
         fail(answer.initFailure(), ErrorCode::kNoQuorum, schema::Outcome::NOT_APPLIED,
              "no majority");
         return kj::READY_NOW;
+      case Fault::kChangeInFlight:
+        KJ_FAIL_REQUIRE("this is for changes of the members");
       case Fault::kApplyThenDrop:
       case Fault::kApplyThenUnknown:
+      case Fault::kApplyThenStall:
         break;
     }
     // Forwarded, the answer is the leader's.
     if (cluster.leader() != nullptr) answer.getHeader().setMemberId(cluster.leader()->id);
     auto results = answer.initResults(writes.size());
     for (unsigned i = 0; i < writes.size(); ++i) cluster.state.apply(writes[i], results[i]);
+    if (fault == Fault::kApplyThenStall) return member_.silence();
     if (fault == Fault::kApplyThenDrop) {
       cluster.later([&member = member_] { member.cut(); });
       return member_.silence();
@@ -561,6 +617,128 @@ class ClusterService final : public schema::Cluster::Server {
   Member& member_;
 };
 
+class MembershipService final : public schema::Membership::Server {
+ public:
+  explicit MembershipService(Member& member) : member_(member) {}
+
+  kj::Promise<void> probe(ProbeContext context) override {
+    if (member_.stopped) return member_.silence();
+    const auto& waiting = members().waiting;
+    auto answer = context.getResults();
+    head(member_, answer.initHeader());
+    const auto found = waiting.find(context.getParams().getPeerAddress().cStr());
+    if (found == waiting.end()) {
+      fail(answer.initFailure(), ErrorCode::kUnreachable, schema::Outcome::NOT_APPLIED, "nobody");
+      return kj::READY_NOW;
+    }
+    auto identity = answer.initIdentity();
+    identity.setId(found->second);
+    identity.setName("n" + std::to_string(found->second));
+    identity.setEmpty(!members().contains(found->second));
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> change(ChangeContext context) override {
+    if (member_.stopped) return member_.silence();
+    auto answer = context.getResults();
+    return with_faults(answer, [&] { members().change(context.getParams().getChange(), answer); });
+  }
+
+  kj::Promise<void> progress(ProgressContext context) override {
+    if (member_.stopped) return member_.silence();
+    ++members().asked_for_progress;
+    auto answer = context.getResults();
+    head(member_, answer.initHeader());
+    if (cluster().leader() == nullptr) {
+      fail(answer.initFailure(), ErrorCode::kNoQuorum, schema::Outcome::NOT_APPLIED, "no majority");
+      return kj::READY_NOW;
+    }
+    answer.getHeader().setMemberId(cluster().leader()->id);
+    answer.setLastIndex(1000);
+    std::set<std::uint64_t> ids = members().voters;
+    ids.insert(members().learners.begin(), members().learners.end());
+    auto list = answer.initMembers(static_cast<unsigned>(ids.size()));
+    unsigned next = 0;
+    for (const std::uint64_t id : ids) {
+      const bool caught_up = members().caught_up || members().voters.contains(id);
+      list[next].setId(id);
+      list[next].setMatchIndex(caught_up ? 1000 : 10);
+      list[next].setCaughtUp(caught_up);
+      list[next++].setRecentlyActive(true);
+    }
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> transfer(TransferContext context) override {
+    if (member_.stopped) return member_.silence();
+    const auto wanted = context.getParams();
+    auto answer = context.getResults();
+    return with_faults(answer, [&] {
+      const std::uint64_t leader = cluster().leader()->id;
+      const bool done = wanted.getTarget() == 0 && wanted.getFrom() != 0;
+      if (!(done && wanted.getFrom() != leader)) {
+        const std::size_t next =
+            wanted.getTarget() != 0 ? wanted.getTarget() - 1 : leader % cluster().size();
+        cluster().elect(&cluster().member(next));
+        members().made.push_back("transfer " + std::to_string(cluster().leader()->id));
+      }
+      answer.setLeader(cluster().leader()->id);
+    });
+  }
+
+ private:
+  template <class Answer, class Apply>
+  kj::Promise<void> with_faults(Answer& answer, Apply apply) {
+    Fault fault = Fault::kServe;
+    if (auto& faults = members().faults; !faults.empty()) {
+      fault = faults.front();
+      faults.pop_front();
+    }
+    head(member_, answer.initHeader());
+    if (fault == Fault::kServe && cluster().leader() == nullptr) fault = Fault::kNoQuorum;
+    const auto refuse = [&](ErrorCode code) {
+      fail(answer.initFailure(), code, schema::Outcome::NOT_APPLIED, "refused");
+      return kj::READY_NOW;
+    };
+    const auto drop = [this] {
+      cluster().later([&member = member_] { member.cut(); });
+      return member_.silence();
+    };
+    switch (fault) {
+      case Fault::kServe:
+        apply();
+        return kj::READY_NOW;
+      case Fault::kDropBefore:
+        return drop();
+      case Fault::kApplyThenDrop:
+        apply();
+        return drop();
+      case Fault::kApplyThenUnknown:
+        apply();
+        fail(answer.initFailure(), ErrorCode::kDeadlineExceeded, schema::Outcome::UNKNOWN,
+             "not committed in time");
+        return kj::READY_NOW;
+      case Fault::kNotLeaderHint:
+      case Fault::kNotLeader:
+        return refuse(ErrorCode::kNotLeader);
+      case Fault::kNoQuorum:
+        return refuse(ErrorCode::kNoQuorum);
+      case Fault::kChangeInFlight:
+        return refuse(ErrorCode::kChangeInFlight);
+      case Fault::kApplyThenStall:
+        apply();
+        return member_.silence();
+      case Fault::kStall:
+        return member_.silence();
+    }
+    KJ_UNREACHABLE;
+  }
+  Cluster& cluster() { return member_.cluster(); }
+  Membership& members() { return cluster().membership; }
+
+  Member& member_;
+};
+
 class Door final : public schema::Coord::Server {
  public:
   explicit Door(Member& member) : member_(member) {}
@@ -575,6 +753,7 @@ class Door final : public schema::Coord::Server {
     services.setLease(kj::heap<LeaseService>(member_));
     services.setLock(kj::heap<LockService>(member_));
     services.setCluster(kj::heap<ClusterService>(member_));
+    services.setMembership(kj::heap<MembershipService>(member_));
     return kj::READY_NOW;
   }
 
@@ -615,6 +794,7 @@ Cluster::Cluster(kj::Timer& timer, std::size_t members) : timer_(timer), tasks_(
     members_.push_back(std::make_unique<Member>(*this, i, "member" + std::to_string(i) + ":1"));
   }
   leader_ = members_.front().get();
+  for (const auto& member : members_) membership.voters.insert(member->id);
 }
 
 Cluster::~Cluster() {

@@ -24,7 +24,7 @@
 
 namespace coord::fake {
 
-// What becomes of one Kv.write call.
+// What becomes of one call that changes something.
 enum class Fault {
   kServe,
   kDropBefore,        // the connection is cut, and nothing applied
@@ -33,7 +33,9 @@ enum class Fault {
   kNotLeaderHint,     // refused, naming the leader
   kNotLeader,         // refused, naming nobody
   kNoQuorum,
-  kStall,  // never answered
+  kStall,           // never answered
+  kApplyThenStall,  // applied, and never answered
+  kChangeInFlight,  // refused: another change of the members is not finished
 };
 
 struct Record {
@@ -86,6 +88,25 @@ class State {
   void notify();
 
   std::vector<kj::Own<kj::PromiseFulfiller<void>>> waiters_;
+};
+
+// Who takes part, as far as Membership calls ask and change it; Cluster.members knows nothing of
+// it.
+class Membership {
+ public:
+  void change(schema::MemberChange::Reader change,
+              schema::Membership::ChangeResults::Builder result);
+  bool contains(std::uint64_t id) const { return voters.contains(id) || learners.contains(id); }
+
+  std::set<std::uint64_t> voters;
+  std::set<std::uint64_t> learners;
+  // Who waits to be added, by peer address; named "n" and its number.
+  std::map<std::string, std::uint64_t> waiting;
+  bool caught_up = true;  // the learners
+  // For each change and transfer to come, at whichever member; then kServe.
+  std::deque<Fault> faults;
+  std::vector<std::string> made;  // "add 4", "replace 2 4" and the like, in order
+  std::size_t asked_for_progress = 0;
 };
 
 class Cluster;
@@ -149,6 +170,7 @@ class Cluster final : private kj::TaskSet::ErrorHandler {
   void add(kj::Promise<void> task) { tasks_.add(kj::mv(task)); }
 
   State state;
+  Membership membership;
   // Who of them is a member at the moment: from the first to before the second.
   std::pair<std::size_t, std::size_t> present{0, SIZE_MAX};
   // To be raised when that changes.

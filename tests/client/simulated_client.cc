@@ -45,14 +45,16 @@ SimulatedClientTest::~SimulatedClientTest() noexcept {
 
 Client& SimulatedClientTest::client() {
   if (!client_.has_value()) {
-    client_.emplace(internal::Access::client(
+    const internal::EnginePtr engine =
         internal::Engine::attach(internal::Environment{.network = network_,
                                                        .timer = timer_,
                                                        .clock = [this] { return now(); },
                                                        .random = [this] { return prng_.next(); },
                                                        .host = "host",
                                                        .pid = 7},
-                                 options)));
+                                 options);
+    engine_ = engine;
+    client_.emplace(internal::Access::client(engine));
   }
   return *client_;
 }

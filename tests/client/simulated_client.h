@@ -78,6 +78,14 @@ class SimulatedClientTest : public ::testing::Test {
     return std::move(*slot);
   }
 
+  // Of operations that the client has no asynchronous function for.
+  template <class Op>
+  typename Op::Response perform(Op op) {
+    client();
+    std::optional<typename Op::Response> answer;
+    internal::async(engine_.lock(), std::move(op), into(answer));
+    return wait(answer);
+  }
   Result<PutResult> put(std::string key, std::string value, PutOptions put_options = {});
   Result<Lock> lock(std::string name, LockOptions lock_options = {});
 
@@ -86,6 +94,7 @@ class SimulatedClientTest : public ::testing::Test {
  private:
   PipeNetwork network_{cluster};
   Prng prng_{42};
+  std::weak_ptr<internal::Engine> engine_;  // the client's
   std::optional<Client> client_;
 };
 

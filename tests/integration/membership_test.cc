@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <optional>
 #include <sstream>
@@ -63,6 +64,20 @@ class Membership : public testing::Test {
     }
     std::sort(names.begin(), names.end());
     return names;
+  }
+
+  // Who takes part, as that member says: names, ids, addresses, and whether they vote.
+  std::vector<std::string> list_at(int member) {
+    std::vector<std::string> all;
+    const auto list =
+        ctl({"--endpoints", cluster_->endpoint(member), "-o", "json", "member", "list"});
+    for (const std::string& line : lines(list.out)) {
+      const bool learner = json_field(line, "role") == "learner";
+      all.push_back(json_field(line, "name") + " " + json_field(line, "id") + " " +
+                    json_field(line, "peer") + " " + json_field(line, "endpoint") +
+                    (learner ? " learner" : ""));
+    }
+    return all;
   }
 
   void expect_unharmed(WriteLoad& load) {
@@ -182,13 +197,42 @@ TEST_F(Membership, RemovalThatWouldLoseTheQuorum_IsRefused_AndSaysWhy) {
   expect_done({"member", "remove", cluster_->name(silent)});
 }
 
+TEST_F(Membership, MembersThatRestart_AfterAChangeThatIsFlushed_KnowWhoTakesPart) {
+  start(3);
+  add_member();
+  const auto expected = list_at(0);
+  ASSERT_EQ(expected.size(), 4u);
+  // A flush that ends after a write may have begun before it; the next one has not.
+  for (int flush = 0; flush < 2; ++flush) {
+    ASSERT_TRUE(client_->put("a", std::to_string(flush)).ok());
+    const auto written = std::filesystem::file_time_type::clock::now();
+    for (int member = 0; member < cluster_->size(); ++member) {
+      const std::string state = cluster_->data_directory(member) + "/state/data.mdb";
+      EXPECT_TRUE(eventually([&] { return std::filesystem::last_write_time(state) > written; }))
+          << cluster_->name(member) << " has not flushed its state";
+    }
+  }
+  for (int member = 0; member < cluster_->size(); ++member) {
+    cluster_->kill(member);
+    cluster_->start(member);
+    EXPECT_TRUE(eventually([&] { return list_at(member) == expected; })) << cluster_->log(member);
+  }
+  cluster_->kill_all();
+  cluster_->start_all();
+  cluster_->wait_until_serving();
+  for (int member = 0; member < cluster_->size(); ++member) {
+    EXPECT_EQ(list_at(member), expected) << cluster_->log(member);
+  }
+}
+
 TEST_F(Membership, InterruptedAdd_IsUndone) {
   start(1);
   const int fresh = cluster_->add_joining();
   PeerNetwork network({cluster_->peer_port(0), cluster_->peer_port(fresh)},
                       [this](int member) { return cluster_->process(member).pid(); });
-  // It answers the question who it is, and then nothing gets to it any more.
-  network.let_in(1, 1);
+  // It answers the question who it is, to coordctl and to the leader that adds it, and then nothing
+  // gets to it any more.
+  network.let_in(1, 2);
   cluster_->advertise_peer(fresh, network.address(1));
   cluster_->start(fresh);
   EXPECT_TRUE(eventually(

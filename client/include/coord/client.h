@@ -324,35 +324,36 @@ class Client {
     return call(op::ProbeMember{std::move(peer_address), timeout});
   }
   // Adds the member that waits there under that name (coordd --join), as a learner: it gets all
-  // entries and is asked for nothing. Its id.
-  Result<MemberId> add_learner(std::string name, std::string peer_address,
-                               milliseconds timeout = {}) {
+  // entries and is asked for nothing.
+  Result<MemberChanged> add_learner(std::string name, std::string peer_address,
+                                    milliseconds timeout = {}) {
     return change(op::AddLearner{std::move(name), std::move(peer_address)}, timeout);
   }
   // Has a learner vote: kNotCaughtUp while its log is not the leader's but for the last moments.
-  Result<MemberId> promote_member(MemberId id, milliseconds timeout = {}) {
+  Result<MemberChanged> promote_member(MemberId id, milliseconds timeout = {}) {
     return change(op::PromoteMember{id}, timeout);
   }
   // kWouldLoseQuorum if too few of those who stay can be heard.
-  Result<MemberId> remove_member(MemberId id, milliseconds timeout = {}) {
+  Result<MemberChanged> remove_member(MemberId id, milliseconds timeout = {}) {
     return change(op::RemoveMember{id}, timeout);
   }
   struct Replacement {
     MemberId old_id;
     MemberId new_id;  // a learner that has caught up
   };
-  Result<MemberId> replace_member(Replacement ids, milliseconds timeout = {}) {
+  Result<MemberChanged> replace_member(Replacement ids, milliseconds timeout = {}) {
     return change(op::ReplaceMember{ids.old_id, ids.new_id}, timeout);
   }
-  Result<MemberId> update_member(MemberId id, std::string peer_address, milliseconds timeout = {}) {
+  Result<MemberChanged> update_member(MemberId id, std::string peer_address,
+                                      milliseconds timeout = {}) {
     return change(op::UpdateMember{id, std::move(peer_address)}, timeout);
   }
-  // How far each member has come.
+  // How far each member has come, as the leader sees it, whose header this is.
   Result<MembersProgress> members_progress(milliseconds timeout = {}) {
     return call(op::Progress{timeout});
   }
-  // Hands leadership to that member, or to the one that is best prepared if it is zero. Writes wait
-  // meanwhile. The one that leads then.
+  // Hands leadership to that member, or from who leads now to the one that is best prepared if it
+  // is zero. Writes wait meanwhile. The one that leads then.
   Result<MemberId> transfer_leadership(MemberId target, milliseconds timeout = {}) {
     return call(op::TransferLeadership{target, timeout});
   }
@@ -364,7 +365,7 @@ class Client {
  private:
   friend struct internal::Access;
   template <class Change>
-  Result<MemberId> change(Change change, milliseconds timeout) {
+  Result<MemberChanged> change(Change change, milliseconds timeout) {
     return call(op::ChangeMembers{std::move(change), timeout});
   }
   explicit Client(internal::EnginePtr engine);

@@ -187,7 +187,7 @@ struct UpdateMember {
   std::string peer_address;
 };
 struct ChangeMembers {
-  using Response = Result<MemberId>;
+  using Response = Result<MemberChanged>;
   std::variant<AddLearner, PromoteMember, RemoveMember, ReplaceMember, UpdateMember> change;
   milliseconds timeout;
 };

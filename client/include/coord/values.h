@@ -345,6 +345,13 @@ struct MemberIdentity {
   std::string version = {};
   bool empty = false;  // it has no data and waits to be added
 };
+// What a change of the members came to.
+struct MemberChanged {
+  MemberId member = {};  // which one it was about
+  // False: it was so already. Also true where it may have been made by an attempt of this call of
+  // which the answer was lost.
+  bool made = false;
+};
 enum class Replication : std::uint8_t { kProbe, kReplicate, kSnapshot };
 // "probe", "replicate", "snapshot"
 std::string_view to_string(Replication replication);

@@ -79,12 +79,14 @@ std::string TestCluster::address_of(MemberId member) {
 Result<FoundMember> TestCluster::identify(const std::string& address) {
   for (const auto& member : members_) {
     if (address_of(member->id()) != address) continue;
-    return FoundMember{.cluster = kCluster,
-                       .id = member->id(),
-                       .name = fmt::format("n{}", member->id()),
-                       .client_address = fmt::format("client-of-n{}:1", member->id()),
-                       .version = "test",
-                       .empty = member->node().status().configuration.members().empty()};
+    const auto name = names_.find(member->id());
+    return FoundMember{
+        .cluster = kCluster,
+        .id = member->id(),
+        .name = name != names_.end() ? name->second : fmt::format("n{}", member->id()),
+        .client_address = fmt::format("client-of-n{}:1", member->id()),
+        .version = "test",
+        .empty = member->node().status().configuration.members().empty()};
   }
   return make_error(ErrorCode::kUnreachable, "{} cannot be reached: nobody there", address);
 }

@@ -127,6 +127,8 @@ class TestCluster {
   // One that waits to be added, at the peer address of its own: see address_of().
   TestMember& add_waiting();
   static std::string address_of(MemberId member);
+  // What it says that it is named, instead of "n" and its number.
+  void rename(MemberId member, const std::string& name) { names_[member] = name; }
 
   // No message and no call gets from or to that member any more; calls under way break.
   void isolate(MemberId member);
@@ -155,6 +157,7 @@ class TestCluster {
   Instant now_{};
   RequestLimits limits_;
   std::set<MemberId> isolated_;
+  std::map<MemberId, std::string> names_;
   std::deque<raft::Message> messages_;
   // Breaks what passes between members once one of them is isolated.
   std::map<MemberId, kj::Own<Cut>> cuts_;

@@ -72,10 +72,37 @@ class MembershipCalls : public testing::Test {
     fill_put(request.initWrites(1)[0], key, "x");
     return request.send();
   }
-  auto transfer(TestMember& at, MemberId target) {
+  auto transfer(TestMember& at, MemberId target, MemberId from = {}) {
     auto request = at.membership().transferRequest();
     request.setTarget(target.value());
+    request.setFrom(from.value());
     return request.send();
+  }
+  static Change learner(TestMember& at, MemberId id, std::string name = {}) {
+    auto request = at.membership().changeRequest();
+    auto learner = request.initChange().initAddLearner();
+    if (name.empty()) name = "n" + std::to_string(id.value());
+    learner.setName(name.c_str());
+    learner.setPeerAddress(TestCluster::address_of(id).c_str());
+    request.setDeadlineMs(20'000);
+    return request;
+  }
+  static Change removal(TestMember& at, MemberId id) {
+    auto request = at.membership().changeRequest();
+    request.initChange().setRemove(id.value());
+    request.setDeadlineMs(20'000);
+    return request;
+  }
+  static bool has_member(TestMember& at, MemberId id) {
+    return at.node().status().configuration.contains(id);
+  }
+  // Cuts the leader off in the moment at which it has appended a change and nobody else has it.
+  void cut_off_when(TestMember& leader, const std::function<bool()>& appended) {
+    for (int i = 0; i < 1000 && !appended(); ++i) cluster_.step();
+    const raft::CoreStatus core = leader.node().status();
+    ASSERT_TRUE(appended());
+    ASSERT_GT(core.configuration_index, core.commit);
+    cluster_.isolate(leader.id());
   }
 
   TestCluster cluster_{3};
@@ -223,6 +250,107 @@ TEST_F(MembershipCalls, LeadershipForWhoCannotLead_IsRefusedWithTheReason) {
   cluster_.isolate(silent.id());
   cluster_.run(milliseconds(600));
   EXPECT_TRUE(has(refused(silent.id()), "does not hear"));
+}
+
+TEST_F(MembershipCalls, Change_TellsWhetherItWasMadeByThisCall) {
+  TestMember& fresh = cluster_.add_waiting();
+  for (TestMember* at : {&cluster_.leader(), &cluster_.follower()}) {
+    const auto answer = cluster_.wait(learner(*at, fresh.id()).send());
+    EXPECT_EQ(error_of(answer), "");
+    EXPECT_EQ(answer.getMember(), fresh.id().value());
+    EXPECT_EQ(answer.getMade(), at == &cluster_.leader());
+  }
+}
+
+TEST_F(MembershipCalls, RepeatedChange_IsNotAcknowledged_WhileItIsNotCommitted) {
+  TestMember& fresh = cluster_.add_waiting();
+  TestMember& deposed = cluster_.leader();
+  auto first = learner(deposed, fresh.id()).send();
+  cut_off_when(deposed, [&] { return has_member(deposed, fresh.id()); });
+  auto second = learner(deposed, fresh.id()).send();
+  cluster_.run(milliseconds(50));
+  EXPECT_FALSE(second.poll(cluster_.scope())) << "nobody else knows of it";
+  TestMember& next = cluster_.leader();
+  EXPECT_FALSE(has_member(next, fresh.id()));
+  // Nothing of the next leader's gets to the other one before the answers could leave.
+  cluster_.heal();
+  EXPECT_EQ(error_of(cluster_.wait(kj::mv(second))), "");
+  EXPECT_TRUE(has_member(cluster_.leader(), fresh.id()));
+  EXPECT_EQ(error_of(cluster_.wait(kj::mv(first))), "");
+}
+
+TEST_F(MembershipCalls, RepeatedRemoval_IsNotToldNotFound_WhileItIsNotCommitted) {
+  TestMember& fresh = cluster_.add_waiting();
+  TestMember& deposed = cluster_.leader();
+  EXPECT_EQ(error_of(cluster_.wait(learner(deposed, fresh.id()).send())), "");
+  auto first = removal(deposed, fresh.id()).send();
+  cut_off_when(deposed, [&] { return !has_member(deposed, fresh.id()); });
+  auto second = removal(deposed, fresh.id()).send();
+  cluster_.run(milliseconds(50));
+  EXPECT_FALSE(second.poll(cluster_.scope())) << "it may still be a member in the end";
+  EXPECT_TRUE(has_member(cluster_.leader(), fresh.id()));
+  cluster_.heal();
+  const auto answer = cluster_.wait(kj::mv(second));
+  const std::string error = error_of(answer);
+  EXPECT_TRUE(error.empty() || has(error, "memberNotFound")) << error;
+  EXPECT_FALSE(has_member(cluster_.leader(), fresh.id()));
+}
+
+TEST_F(MembershipCalls, DeposedLeader_DoesNotTellThatItIsSoAlready) {
+  TestMember& fresh = grow();
+  TestMember& deposed = cluster_.leader();
+  cluster_.isolate(deposed.id());
+  TestMember& next = cluster_.leader();
+  EXPECT_EQ(error_of(cluster_.wait(removal(next, fresh.id()).send())), "");
+  auto request = deposed.membership().changeRequest();
+  request.initChange().setPromote(fresh.id().value());
+  request.setDeadlineMs(500);
+  EXPECT_TRUE(has(error_of(cluster_.wait(request.send())), "noQuorum"));
+}
+
+TEST_F(MembershipCalls, Progress_IsNotToldByADeposedLeader) {
+  TestMember& deposed = cluster_.leader();
+  cluster_.isolate(deposed.id());
+  auto request = deposed.membership().progressRequest();
+  request.setDeadlineMs(100);
+  auto asked = request.send();
+  cluster_.run(milliseconds(10));
+  ASSERT_EQ(deposed.node().role(), raft::RoleName::kLeader) << "it does not know it yet";
+  EXPECT_FALSE(asked.poll(cluster_.scope()));
+  EXPECT_TRUE(has(error_of(cluster_.wait(kj::mv(asked))), "noQuorum"));
+}
+
+TEST_F(MembershipCalls, TwoOfOneName_AreNeverBothAdded) {
+  // The second one comes at every moment of the first one's way.
+  for (int later = 0; later < 12; ++later) {
+    TestMember& one = cluster_.add_waiting();
+    TestMember& other = cluster_.add_waiting();
+    cluster_.rename(one.id(), "twin");
+    cluster_.rename(other.id(), "twin");
+    TestMember& leader = cluster_.leader();
+    auto first = learner(leader, one.id(), "twin").send();
+    for (int i = 0; i < later; ++i) cluster_.step();
+    auto second = learner(leader, other.id(), "twin").send();
+    EXPECT_EQ(error_of(cluster_.wait(kj::mv(first))), "");
+    const std::string refused = error_of(cluster_.wait(kj::mv(second)));
+    EXPECT_TRUE(has(refused, "memberExists") || has(refused, "changeInFlight"))
+        << later << " ms later: " << refused;
+    EXPECT_FALSE(has_member(leader, other.id())) << later << " ms later";
+    EXPECT_EQ(remove(leader, one.id()), "");
+  }
+}
+
+TEST_F(MembershipCalls, LeadershipThatAnotherOneHasAlready_IsNotHandedOverAgain) {
+  const MemberId first = cluster_.leader().id();
+  const auto answer = cluster_.wait(transfer(cluster_.follower(), MemberId(), first));
+  EXPECT_EQ(error_of(answer), "");
+  const MemberId second = cluster_.leader().id();
+  EXPECT_NE(second, first);
+  EXPECT_EQ(answer.getLeader(), second.value());
+  const auto again = cluster_.wait(transfer(cluster_.follower(), MemberId(), first));
+  EXPECT_EQ(error_of(again), "");
+  EXPECT_EQ(again.getLeader(), second.value());
+  EXPECT_EQ(cluster_.leader().id(), second);
 }
 
 TEST_F(MembershipCalls, RenewalDuringAHandover_IsAcknowledged) {

@@ -57,7 +57,11 @@ void Clients::handle(const ClientStep& action) {
 }
 
 MemberId Clients::anyone() {
-  return MemberId(1 + stage_.client_dice.below(members_.size()));
+  std::vector<MemberId> started;
+  for (const auto& member : members_) {
+    if (member->started()) started.push_back(member->id());
+  }
+  return started[stage_.client_dice.below(started.size())];
 }
 
 Member* Clients::leader_or_anyone() {

@@ -42,7 +42,8 @@ Member::Member(Stage& stage, Checker& checker, Observer& observer, MemberId id)
       checker_(checker),
       observer_(observer),
       id_(id),
-      flushed_(stage.swarm.base, stage.swarm.configuration),
+      flushed_(stage.swarm.base, stage.swarm.configuration.contains(id) ? stage.swarm.configuration
+                                                                        : raft::Configuration{}),
       state_(flushed_) {
   Prng& dice = stage_.clock_dice;
   clock_offset_ = seconds(dice.below(1000));
@@ -97,17 +98,23 @@ void Member::handle(const Opened& action) {
 }
 
 void Member::begin(std::unique_ptr<raft::Log> log) {
-  auto restored = raft::restore(*log, flushed_.applied(), flushed_.configuration());
+  auto restored = raft::restore(*log, flushed_.applied(), flushed_.configuration(), installed_);
   if (!restored.ok()) return refuse(restored.error());
   stage_.tell("{} starts with {} entries behind {}, {}", id_, restored->entries.size(),
               restored->applied, raft::describe(restored->hard_state));
-  checker_.started(id_, *restored);
+  checker_.started(id_, *restored, installed_.index);
   if (flushed_.applied().index > stage_.swarm.base.index) {
     stage_.reached(Situation::kRestartedFromFlush);
   }
   state_ = flushed_;
   log_ = std::make_unique<SimLog>(SimLog::Surroundings{stage_, checker_, files_}, id_, life_,
                                   std::move(log));
+  snapshots_ = std::make_unique<SimSnapshots>(
+      stage_, SimSnapshots::Host{
+                  .later = [this](Duration delay,
+                                  std::function<void()> work) { later(delay, std::move(work)); },
+                  .flushed = [this]() -> const State& { return flushed_; },
+                  .install = [this](State state) { install(std::move(state)); }});
   raft::CoreOptions options = stage_.swarm.core;
   options.cluster = kCluster;
   options.self = id_;
@@ -115,13 +122,16 @@ void Member::begin(std::unique_ptr<raft::Log> log) {
   // depend on it.
   options.seed = stage_.swarm.core.seed + id_.value();
   node_ = std::make_unique<raft::Node>(
-      raft::NodeOptions{.core = options, .log_entries_kept = stage_.swarm.log_entries_kept},
+      raft::NodeOptions{.core = options,
+                        .snapshots = stage_.swarm.snapshots,
+                        .log_bytes_kept = stage_.swarm.log_bytes_kept,
+                        .log_entries_kept = stage_.swarm.log_entries_kept},
       std::move(*restored),
       raft::Node::Dependencies{.log = *log_,
                                .peers = *this,
                                .state_machine = *this,
                                .observer = *this,
-                               .snapshots = snapshots_,
+                               .snapshots = *snapshots_,
                                .clock = [this] { return local(); },
                                .logger = &silent()},
       local());
@@ -163,6 +173,9 @@ void Member::crash(End end) {
 void Member::end_process() {
   node_.reset();
   log_.reset();
+  snapshots_.reset();
+  works_.clear();
+  works_end_ = {};
   opened_.reset();
   opening_ = false;
   flushing_.reset();
@@ -238,6 +251,29 @@ void Member::handle(const DiskDone& action) {
   }
   if (stage_.trace.has_words()) stage_.tell("[{}] disk done", id_);
   step([completion = std::move(*completion)](raft::Node& node) { completion(node); });
+}
+
+void Member::later(Duration delay, std::function<void()> work) {
+  works_end_ = std::max(works_end_, stage_.now + delay);
+  works_.push_back(std::move(work));
+  stage_.schedule.add(works_end_, Work{number(), life_});
+}
+
+void Member::handle(const Work& action) {
+  if (!is(action.life) || !node_) return;
+  const auto work = std::move(works_.front());
+  works_.pop_front();
+  step([work](raft::Node&) { work(); });
+}
+
+// Atomic, like the replacement of a file.
+void Member::install(State state) {
+  stage_.tell("[{}] its state is now as of {}", id_, state.applied());
+  stage_.reached(Situation::kSnapshotInstalled);
+  checker_.installed(id_, state);
+  installed_ = state.applied();
+  flushed_ = state_ = std::move(state);
+  flushing_.reset();
 }
 
 void Member::handle(const Wake& action) {
@@ -337,6 +373,7 @@ void Member::handle(const Flush& action) {
                  Flush{Flush::Stage::kDone, number(), life_});
     return;
   }
+  if (!flushing_) return;  // a snapshot has taken its place
   flushed_ = std::move(*flushing_);
   flushing_.reset();
   step([through = flushed_.applied()](raft::Node& node) { node.flushed(through); });

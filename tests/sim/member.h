@@ -3,6 +3,7 @@
 // stays.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,7 +12,7 @@
 #include "raft/node/node.h"
 #include "tests/sim/checker.h"
 #include "tests/sim/log.h"
-#include "tests/sim/no_snapshots.h"
+#include "tests/sim/snapshots.h"
 #include "tests/sim/stage.h"
 #include "tests/sim/state.h"
 
@@ -34,6 +35,7 @@ class Member final : private raft::PeerLinks,
     virtual void on_stopped(Member& member) = 0;
   };
 
+  // One that is not in the first configuration begins with nothing, when it is started.
   Member(Stage& stage, Checker& checker, Observer& observer, MemberId id);
   ~Member();
 
@@ -43,6 +45,8 @@ class Member final : private raft::PeerLinks,
   void crash(End end);
   void pause();
   void resume();
+  // At some time, if it does not run now.
+  bool started() const { return life_ > 0; }
   bool running() const { return node_ != nullptr; }
   bool down() const { return !node_ && !opening_; }
   bool paused() const { return paused_; }
@@ -52,6 +56,7 @@ class Member final : private raft::PeerLinks,
   // --- What happens to it ---
   void handle(const DiskDone& action);
   void handle(const Opened& action);
+  void handle(const Work& action);
   void handle(const Wake& action);
   void handle(const Turn& action);
   void handle(const Flush& action);
@@ -68,6 +73,9 @@ class Member final : private raft::PeerLinks,
   // --- What clients may do; only while running and not paused ---
   Result<raft::LogId> propose(Bytes command);
   void read_gate(std::function<void(Status)> done);
+  // An operator's.
+  Result<raft::LogId> change(raft::Configuration target);
+  Status transfer(MemberId target);
   const State& state() const { return state_; }
 
   MemberId id() const { return id_; }
@@ -93,6 +101,8 @@ class Member final : private raft::PeerLinks,
   void apply(std::span<const raft::Entry> entries) override;
   void on_fact(const raft::Fact& fact) override;
   void open();
+  void later(Duration delay, std::function<void()> work);
+  void install(State state);
   void begin(std::unique_ptr<raft::Log> log);
   void refuse(const Error& error);
   void stop_by_itself(const Error& error);
@@ -115,6 +125,7 @@ class Member final : private raft::PeerLinks,
   raft::testing::FaultFileSystem files_;
   // The state as of the last flush, which is on the disk as one transaction; and one on its way.
   State flushed_;
+  raft::LogId installed_{};  // the last entry of the last snapshot that the state was
   std::optional<State> flushing_;
 
   // The process; all of it is gone with a crash.
@@ -124,7 +135,9 @@ class Member final : private raft::PeerLinks,
   std::unique_ptr<raft::Log> opened_;
   State state_;
   std::unique_ptr<SimLog> log_;
-  NoSnapshots snapshots_;
+  std::unique_ptr<SimSnapshots> snapshots_;
+  std::deque<std::function<void()>> works_;  // beside the loop, oldest first
+  Instant works_end_{};
   std::unique_ptr<raft::Node> node_;
   bool paused_ = false;
   bool resuming_ = false;

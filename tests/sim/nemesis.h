@@ -34,7 +34,12 @@ class Nemesis {
   void fill_disk(Prng dice);
   void damage_someone(Prng dice);
   void jump_wall_clock(Prng dice);
-  Member& anyone(Prng& dice) { return *members_[dice.below(members_.size())]; }
+  // --- nemesis_operator.cc: what an operator does ---
+  void change_members(Prng dice);
+  void transfer(Prng dice);
+  Member* leader();
+  std::optional<raft::Configuration> draw_target(Prng& dice, const Member& leader);
+  Member& anyone(Prng& dice);
   Member& leader_or_anyone(Prng& dice);
 
   Stage& stage_;
@@ -43,6 +48,7 @@ class Nemesis {
   std::vector<std::unique_ptr<Member>>& members_;
   std::optional<Instant> leader_crashed_at_;
   Term newest_leader_term_{};
+  Term transferred_from_{};
 };
 
 }  // namespace coord::sim

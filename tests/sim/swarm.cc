@@ -117,6 +117,31 @@ void draw_clients(Prng& prng, Swarm& swarm) {
   swarm.probe_every = between(prng, milliseconds(5), milliseconds(150));
 }
 
+void draw_operator(Prng& prng, Swarm& swarm) {
+  if (prng.chance(1, 4)) swarm.transfer_every = between(prng, milliseconds(200), seconds(4));
+  if (prng.chance(1, 2)) {
+    swarm.log_bytes_kept = prng.between(200, 20'000);
+    swarm.log_entries_kept = std::min<std::uint64_t>(swarm.log_entries_kept, 50);
+  }
+  swarm.snapshots.chunk_bytes = prng.between(64, 2000);
+  swarm.snapshots.window_bytes = swarm.snapshots.chunk_bytes * prng.between(1, 8);
+  swarm.snapshots.bytes_per_second = prng.chance(1, 4) ? prng.between(20'000, 1'000'000) : 1 << 30;
+  swarm.snapshots.patience = between(prng, milliseconds(50), seconds(1));
+  swarm.snapshots.give_up = between(prng, seconds(2), seconds(10));
+  const bool changes = prng.chance(2, 5);
+  const Duration every = between(prng, milliseconds(100), seconds(3));
+  // Damage spares what a quorum needs, which is no fixed set of members then; and whoever joins
+  // begins with nothing, not behind a base.
+  if (changes && swarm.damage_every == Duration(0) && swarm.base.index.is_zero()) {
+    swarm.change_every = every;
+  }
+  if (prng.chance(1, 5)) {
+    swarm.core.lease_reads = true;
+    // Two clocks that are off in opposite directions by that much keep to the assumption.
+    swarm.clock_drift = std::min<std::uint64_t>(swarm.clock_drift, 40);
+  }
+}
+
 }  // namespace
 
 Swarm draw_swarm(std::uint64_t seed) {
@@ -130,11 +155,13 @@ Swarm draw_swarm(std::uint64_t seed) {
   Prng processes = prng.split();
   Prng core = prng.split();
   Prng clients = prng.split();
+  Prng people = prng.split();
   draw_network(network, swarm);
   draw_disk(disk, swarm);
   draw_processes(processes, swarm);
   draw_core(core, swarm);
   draw_clients(clients, swarm);
+  draw_operator(people, swarm);
   return swarm;
 }
 
@@ -168,6 +195,12 @@ std::string_view to_string(Fault fault) {
       return "drift";
     case Fault::kLateTurns:
       return "late-turns";
+    case Fault::kChanges:
+      return "changes";
+    case Fault::kTransfers:
+      return "transfers";
+    case Fault::kSnapshots:
+      return "snapshots";
     case Fault::kCount:
       break;
   }
@@ -221,6 +254,15 @@ void remove(Swarm& swarm, Fault fault) {
     case Fault::kLateTurns:
       swarm.turn_max = kNever;
       break;
+    case Fault::kChanges:
+      swarm.change_every = kNever;
+      break;
+    case Fault::kTransfers:
+      swarm.transfer_every = kNever;
+      break;
+    case Fault::kSnapshots:
+      swarm.log_bytes_kept = limits::kLogBytesKept;
+      break;
     case Fault::kCount:
       break;
   }
@@ -271,6 +313,12 @@ std::string describe(const Swarm& swarm) {
   text += every("crash", swarm.crash_every) + rate("crash in writes", swarm.crash_in_write) +
           every("pause", swarm.pause_every) + rate("drift", swarm.clock_drift) +
           every("wall clock jumps", swarm.wall_jump_every);
+  text += every("change", swarm.change_every) + every("transfer", swarm.transfer_every);
+  if (swarm.log_bytes_kept != limits::kLogBytesKept) {
+    text += fmt::format(", {} bytes of log kept, snapshots in pieces of {}", swarm.log_bytes_kept,
+                        swarm.snapshots.chunk_bytes);
+  }
+  if (swarm.core.lease_reads) text += ", reads under a lease";
   if (swarm.turn_max > Duration(0)) text += fmt::format(", turns {:.3f} ms", ms(swarm.turn_max));
   text += fmt::format("\n  core: append {} bytes, window {}, cache {}, uncommitted {}",
                       swarm.core.append_bytes_max, swarm.core.inflight_appends_max,

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "raft/core/core.h"
+#include "raft/node/snapshot_sender.h"
 
 namespace coord::sim {
 
@@ -26,6 +27,9 @@ enum class Fault : std::uint8_t {
   kPauses,
   kDrift,
   kLateTurns,
+  kChanges,
+  kTransfers,
+  kSnapshots,
   kCount,
 };
 std::string_view to_string(Fault fault);
@@ -57,6 +61,8 @@ struct Swarm {
   std::uint64_t failed_syncs = 0;     // in 1/100,000
   Duration flush_every = seconds(1);  // of the state machine; the log is cut behind it
   std::uint64_t log_entries_kept = 0;
+  std::uint64_t log_bytes_kept = limits::kLogBytesKept;
+  raft::SnapshotSendOptions snapshots;
   std::size_t segment_bytes = 16 * limits::kKiB;
   Duration full_disk_every{0};
   Duration damage_every{0};
@@ -71,6 +77,10 @@ struct Swarm {
   std::uint64_t clock_drift = 0;  // in 1/1000, either way
   Duration wall_jump_every{0};    // of the wall clock, which consensus must not care for
   Duration turn_max{0};           // outputs are taken this much later than events are stepped
+
+  // An operator.
+  Duration change_every{0};    // of the members; zero: never
+  Duration transfer_every{0};  // of leadership
 
   // Clients.
   std::uint64_t clients = 4;

@@ -31,6 +31,7 @@ class World final : public Member::Observer {
   void run_for(Duration duration);
   void handle(const Deliver& action);
   void handle(const DiskDone& action) { at(action.member).handle(action); }
+  void handle(const Work& action) { at(action.member).handle(action); }
   void handle(const Opened& action) { at(action.member).handle(action); }
   void handle(const Wake& action) { at(action.member).handle(action); }
   void handle(const Turn& action) { at(action.member).handle(action); }

@@ -60,6 +60,14 @@ std::vector<Checker::Position> Checker::committed_up_to(Index index) const {
   return {committed_.begin(), committed_.begin() + static_cast<std::ptrdiff_t>(count_to(index))};
 }
 
+Term Checker::term_with(const Member& member, const raft::Durable& newest) {
+  if (newest.hard_state) return newest.hard_state->term;
+  for (auto batch = member.pending.rbegin(); batch != member.pending.rend(); ++batch) {
+    if (batch->hard_state) return batch->hard_state->term;
+  }
+  return member.hard_state.term;
+}
+
 void Checker::logged(MemberId id, const raft::Durable& batch) {
   Member& member = members_[id.value()];
   Batch noted{.hard_state = batch.hard_state,
@@ -76,9 +84,11 @@ void Checker::logged(MemberId id, const raft::Durable& batch) {
     member.configurations.erase(member.configurations.begin() + 1, member.configurations.end());
   }
   if (batch.truncate_from) {
-    if (*batch.truncate_from <= committed() &&
-        count_to(*batch.truncate_from) <= member.log.size() &&
-        at(member.log, *batch.truncate_from) == committed_[count_to(*batch.truncate_from) - 1]) {
+    // A late leader of a term that others have left behind may still take from somebody who follows
+    // it what was committed in a later one: that did not count this member.
+    const std::uint64_t place = count_to(*batch.truncate_from) - 1;
+    if (*batch.truncate_from <= committed() && place < member.log.size() &&
+        member.log[place] == committed_[place] && known_since_[place] <= term_with(member, batch)) {
       violated("member {} truncates from {}, which is committed", id, *batch.truncate_from);
     }
     member.log.resize(count_to(batch.truncate_from->prev()));
@@ -243,6 +253,9 @@ void Checker::moment(const raft::Core& core, const raft::CoreStatus& now,
       violated("leader {} of term {} commits {} by counting", now.self, now.term,
                core.at(now.commit).value());
     }
+    // At once, and by the configuration in force before the event: what was committed by it may
+    // have set another one in force.
+    learn_commit(now.self, now.term, now.commit, before.configuration);
     check_matches(now);
   }
   // Others only repeat what the leader has found.
@@ -305,11 +318,17 @@ bool Checker::durable_on_majority(const raft::Configuration& configuration, Inde
 
 void Checker::knows_committed(MemberId id, Term term, Index commit,
                               const raft::Configuration& configuration) {
-  Member& member = members_[id.value()];
-  if (!(configuration == member.configurations.back().second)) {
+  const auto& newest = members_[id.value()].configurations.back().second;
+  if (!(configuration == newest)) {
     violated("member {} goes by {}, the newest in its log is {}", id, raft::describe(configuration),
-             raft::describe(member.configurations.back().second));
+             raft::describe(newest));
   }
+  learn_commit(id, term, commit, configuration);
+}
+
+void Checker::learn_commit(MemberId id, Term term, Index commit,
+                           const raft::Configuration& configuration) {
+  Member& member = members_[id.value()];
   if (commit == member.commit) return;
   if (commit > last(member.log)) {
     violated("member {} takes {} for committed and does not have it", id, commit);

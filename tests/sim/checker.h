@@ -37,7 +37,7 @@ class Checker {
   // After each event, and what was before it.
   void moment(const raft::Core& core, const raft::CoreStatus& now, const raft::CoreStatus& before);
   // After an output was carried out: what the core has in its log has been submitted.
-  // `configuration`: the one in force there, by which a leader decides.
+  // `configuration`: the one in force there.
   void knows_committed(MemberId id, Term term, Index commit,
                        const raft::Configuration& configuration);
   // The member leads that term (Election Safety, Leader Completeness).
@@ -96,6 +96,8 @@ class Checker {
   Index last(const std::vector<Position>& log) const { return base_.index + log.size(); }
   Position following(Position before, const raft::Entry& entry) const;
   void take_in(MemberId id, const Position& before, const Position& position, Index index);
+  // The term that the member is in when it submits that.
+  static Term term_with(const Member& member, const raft::Durable& newest);
   void put_down(Member& member, const Batch& batch) const;
   bool recovered_rightly(const Member& member, const raft::HardState& hard_state,
                          const std::vector<Position>& log) const;
@@ -106,6 +108,7 @@ class Checker {
   bool holds(MemberId id, Index index, const Position& position) const;
   bool durable_on_majority(const raft::Configuration& configuration, Index index,
                            const Position& position) const;
+  void learn_commit(MemberId id, Term term, Index commit, const raft::Configuration& configuration);
   void check_matches(const raft::CoreStatus& leader) const;
   void check_vote(MemberId from, Term term, MemberId vote);
 

@@ -223,6 +223,11 @@ void Clients::applied(Member& at, raft::LogId id, const Answer& answer) {
   }
 }
 
+void Clients::passed_over(Member& at, Index through) {
+  auto& pending = pending_[at.number()];
+  while (!pending.empty() && pending.begin()->first <= through) pending.erase(pending.begin());
+}
+
 void Clients::ended(Member& at) {
   pending_[at.number()].clear();
 }

@@ -1,5 +1,6 @@
 #include "tests/sim/jobs.h"
 
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "raft/base/check.h"
@@ -113,6 +115,15 @@ bool read_exactly(int descriptor, char* target, std::size_t size) {
   return true;
 }
 
+// No run takes a hundredth of that, unless it does not end.
+constexpr long kProcessorSecondsMax = 100;
+
+void limit_time() {
+  itimerval limit{};
+  limit.it_value.tv_sec = kProcessorSecondsMax;
+  ::setitimer(ITIMER_VIRTUAL, &limit, nullptr);
+}
+
 // --- A child that works through every jobs-th plan, and what it says on the way. ----------------
 
 using PlanOf = std::function<Plan(std::uint64_t)>;
@@ -171,7 +182,13 @@ class Worker {
       print_current_trace();
       std::signal(SIGABRT, SIG_DFL);
     });
+    std::signal(SIGVTALRM, [](int) {
+      constexpr std::string_view kWhy = "the run does not end\n";
+      (void)!::write(STDERR_FILENO, kWhy.data(), kWhy.size());
+      ::_exit(1);
+    });
     for (std::uint64_t i = next_; i < count_; i += step_) {
+      limit_time();
       const std::string bytes = pack(run(plan_of_(i), trace_lines_));
       const std::size_t size = bytes.size();
       const std::string head(reinterpret_cast<const char*>(&size), sizeof(size));

@@ -76,6 +76,8 @@ void World::expect_progress(std::vector<MemberId> core) {
   while (stage_.now < end) {
     run_for(milliseconds(50));
     std::erase_if(core, [&](MemberId id) { return at(id.value()).halted(); });
+    // What a disk did before the faults ended may stop a member only now.
+    for (const MemberId id : core) at(id.value()).start();
     // A change that was under way comes to its end first; whoever is out by then owes nothing.
     if (!checker_.is_settled()) continue;
     std::vector<MemberId> members = core;

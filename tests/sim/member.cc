@@ -274,6 +274,7 @@ void Member::install(State state) {
   installed_ = state.applied();
   flushed_ = state_ = std::move(state);
   flushing_.reset();
+  observer_.on_passed_over(*this, installed_.index);
 }
 
 void Member::handle(const Wake& action) {

@@ -28,6 +28,8 @@ class Member final : private raft::PeerLinks,
     virtual ~Observer() = default;
     virtual void on_send(Member& member, std::vector<raft::Message> messages) = 0;
     virtual void on_applied(Member& member, raft::LogId id, const Answer& answer) = 0;
+    // A snapshot took the place of everything up to there: nobody is told what became of it.
+    virtual void on_passed_over(Member& member, Index through) = 0;
     virtual void on_leads(Member& member, Term term) = 0;
     // Nothing is taken from that member: it was removed from the cluster.
     virtual void on_refused(MemberId removed) = 0;

@@ -97,6 +97,9 @@ void Nemesis::handle(const Trouble& trouble) {
       again(trouble.what, swarm.transfer_every);
       if (kept) transfer(dice);
       break;
+    case What::kNewLeader:
+      if (kept) unseat(dice);
+      break;
     case What::kHeal:
     case What::kSpace:
       break;

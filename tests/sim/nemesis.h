@@ -37,6 +37,7 @@ class Nemesis {
   // --- nemesis_operator.cc: what an operator does ---
   void change_members(Prng dice);
   void transfer(Prng dice);
+  void unseat(Prng dice);
   Member* leader();
   std::optional<raft::Configuration> draw_target(Prng& dice, const Member& leader);
   Member& anyone(Prng& dice);

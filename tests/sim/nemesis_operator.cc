@@ -94,4 +94,10 @@ void Nemesis::transfer(Prng dice) {
   if (leader->transfer(target).ok()) transferred_from_ = leader->node().term();
 }
 
+// A leader that sent a snapshot is another one's predecessor before the snapshot is in place.
+void Nemesis::unseat(Prng dice) {
+  if (stage_.swarm.crash_every == Duration(0) || dice.chance(2, 3)) return transfer(dice);
+  if (Member* leader = this->leader()) crash(*leader, dice);
+}
+
 }  // namespace coord::sim

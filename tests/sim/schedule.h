@@ -83,6 +83,7 @@ struct Trouble {
     kWallJump,
     kChange,
     kTransfer,
+    kNewLeader,  // as soon as a member has a snapshot and is to put it in place
   } what;
   std::uint8_t member = 0;
 };

@@ -38,8 +38,13 @@ Duration SimSnapshots::disk_time() {
   return exponential(stage_.disk_dice, stage_.swarm.sync_mean);
 }
 
+Duration SimSnapshots::work_time() {
+  const Duration mean = stage_.healed ? Duration(0) : stage_.swarm.snapshot_mean;
+  return 2 * disk_time() + exponential(stage_.disk_dice, mean);
+}
+
 void SimSnapshots::open(Index at_least, Opened done) {
-  host_.later(4 * disk_time(), [this, at_least, done = std::move(done)] {
+  host_.later(2 * disk_time() + work_time(), [this, at_least, done = std::move(done)] {
     const State& state = host_.flushed();
     if (state.applied().index < at_least) {
       violated("a snapshot of {} is wanted, the log was cut behind {}", at_least, state.applied());
@@ -72,7 +77,11 @@ void SimSnapshots::store(raft::SnapshotChunk chunk,
 }
 
 void SimSnapshots::finish(raft::LogId last, std::function<void(Result<Received>)> done) {
-  host_.later(2 * disk_time(), [this, last, done = std::move(done)] {
+  const std::uint64_t unseated = stage_.healed ? 0 : stage_.swarm.unseated_leaders;
+  if (unseated > 0 && stage_.disk_dice.chance(unseated, 1000)) {
+    stage_.after(milliseconds(1), Trouble{Trouble::What::kNewLeader});
+  }
+  host_.later(work_time(), [this, last, done = std::move(done)] {
     if (!staging_ || staging_->last != last || staging_->bytes.size() != staging_->size) {
       return done(make_error(ErrorCode::kInvalidArgument, "another one was begun"));
     }
@@ -90,7 +99,7 @@ void SimSnapshots::install(raft::LogId last, std::function<void()> done) {
   if (!received_ || received_->applied() != last) {
     violated("a snapshot of {} is to be installed, which is not there", last);
   }
-  host_.later(2 * disk_time(), [this, done = std::move(done)] {
+  host_.later(work_time(), [this, done = std::move(done)] {
     host_.install(*std::exchange(received_, std::nullopt));
     staging_.reset();
     done();

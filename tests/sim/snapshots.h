@@ -41,6 +41,7 @@ class SimSnapshots final : public raft::SnapshotStore {
   };
 
   Duration disk_time();
+  Duration work_time();
 
   Stage& stage_;
   const Host host_;

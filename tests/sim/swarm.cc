@@ -128,6 +128,8 @@ void draw_operator(Prng& prng, Swarm& swarm) {
   swarm.snapshots.bytes_per_second = prng.chance(1, 4) ? prng.between(20'000, 1'000'000) : 1 << 30;
   swarm.snapshots.patience = between(prng, milliseconds(50), seconds(1));
   swarm.snapshots.give_up = between(prng, seconds(2), seconds(10));
+  if (prng.chance(1, 2)) swarm.snapshot_mean = between(prng, milliseconds(1), milliseconds(1500));
+  if (prng.chance(1, 2)) swarm.unseated_leaders = prng.between(100, 700);
   const bool changes = prng.chance(2, 5);
   const Duration every = between(prng, milliseconds(100), seconds(3));
   // Damage spares what a quorum needs, which is no fixed set of members then; and whoever joins
@@ -262,6 +264,8 @@ void remove(Swarm& swarm, Fault fault) {
       break;
     case Fault::kSnapshots:
       swarm.log_bytes_kept = limits::kLogBytesKept;
+      swarm.snapshot_mean = kNever;
+      swarm.unseated_leaders = 0;
       break;
     case Fault::kCount:
       break;
@@ -315,8 +319,9 @@ std::string describe(const Swarm& swarm) {
           every("wall clock jumps", swarm.wall_jump_every);
   text += every("change", swarm.change_every) + every("transfer", swarm.transfer_every);
   if (swarm.log_bytes_kept != limits::kLogBytesKept) {
-    text += fmt::format(", {} bytes of log kept, snapshots in pieces of {}", swarm.log_bytes_kept,
-                        swarm.snapshots.chunk_bytes);
+    text += fmt::format(", {} bytes of log kept, snapshots of {:.0f} ms in pieces of {}",
+                        swarm.log_bytes_kept, ms(swarm.snapshot_mean), swarm.snapshots.chunk_bytes);
+    text += rate("leaders unseated", swarm.unseated_leaders);
   }
   if (swarm.core.lease_reads) text += ", reads under a lease";
   if (swarm.turn_max > Duration(0)) text += fmt::format(", turns {:.3f} ms", ms(swarm.turn_max));

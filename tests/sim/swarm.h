@@ -63,6 +63,8 @@ struct Swarm {
   std::uint64_t log_entries_kept = 0;
   std::uint64_t log_bytes_kept = limits::kLogBytesKept;
   raft::SnapshotSendOptions snapshots;
+  std::uint64_t unseated_leaders = 0;  // in 1/1000 of the snapshots that have arrived
+  Duration snapshot_mean{0};  // to make one, to verify and to install one, beside what syncs take
   std::size_t segment_bytes = 16 * limits::kKiB;
   Duration full_disk_every{0};
   Duration damage_every{0};

@@ -119,6 +119,10 @@ void World::on_applied(Member& member, raft::LogId id, const Answer& answer) {
   clients_.applied(member, id, answer);
 }
 
+void World::on_passed_over(Member& member, Index through) {
+  clients_.passed_over(member, through);
+}
+
 void World::on_leads(Member&, Term term) {
   nemesis_.leads(term);
 }

@@ -45,6 +45,7 @@ class World final : public Member::Observer {
 
   void on_send(Member& member, std::vector<raft::Message> messages) override;
   void on_applied(Member& member, raft::LogId id, const Answer& answer) override;
+  void on_passed_over(Member& member, Index through) override;
   void on_leads(Member& member, Term term) override;
   void on_refused(MemberId removed) override;
   void on_stopped(Member& member) override;

@@ -136,6 +136,8 @@ std::string_view to_string(Situation situation) {
       return "a log began near 2^31, 2^32, 2^53 or 2^62";
     case Situation::kCoreHealedAlone:
       return "a bare quorum got on without the others";
+    case Situation::kDeafMember:
+      return "a cluster got on beside a deaf member";
     case Situation::kCount:
       break;
   }

@@ -73,6 +73,7 @@ enum class Situation : std::uint8_t {
   kOldIncarnationDelivered,
   kNumbersAtTheEdge,
   kCoreHealedAlone,
+  kDeafMember,
   kCount,
 };
 

@@ -22,6 +22,16 @@ void World::stop_faults() {
   }
 }
 
+bool World::decides(const std::vector<MemberId>& members) const {
+  const auto decide = [&](const std::vector<MemberId>& voters) {
+    const auto count = std::count_if(voters.begin(), voters.end(), [&](MemberId id) {
+      return std::find(members.begin(), members.end(), id) != members.end();
+    });
+    return voters.empty() || 2 * static_cast<std::size_t>(count) > voters.size();
+  };
+  return decide(checker_.configuration().voters) && decide(checker_.configuration().outgoing);
+}
+
 std::vector<MemberId> World::draw_core() {
   Prng& dice = stage_.nemesis_dice;
   std::vector<MemberId> core;
@@ -30,18 +40,12 @@ std::vector<MemberId> World::draw_core() {
     // Damage may still be found, when the member starts.
     if (!at(id.value()).damaged && !at(id.value()).halted()) core.push_back(id);
   }
-  const auto still_decides = [&](const std::vector<MemberId>& voters) {
-    const auto count = std::count_if(voters.begin(), voters.end(), [&](MemberId id) {
-      return std::find(core.begin(), core.end(), id) != core.end();
-    });
-    return voters.empty() || 2 * static_cast<std::size_t>(count) > voters.size();
-  };
   // As many as may be left out, one after the other.
   for (int tries = 0; tries < 20; ++tries) {
     const std::size_t out = dice.below(core.size());
     const MemberId id = core[out];
     core.erase(core.begin() + static_cast<std::ptrdiff_t>(out));
-    if (still_decides(configuration.voters) && still_decides(configuration.outgoing)) continue;
+    if (decides(core)) continue;
     core.insert(core.begin() + static_cast<std::ptrdiff_t>(out), id);
   }
   return core;
@@ -104,6 +108,36 @@ void World::expect_progress(std::vector<MemberId> core) {
   }
   violated("{} of {} members that are healed do not get on{}{}", core.size(), members_.size(),
            trouble.empty() ? "" : ": " + trouble, statuses);
+}
+
+void World::restart_together(const std::vector<MemberId>& ids) {
+  for (const MemberId id : ids) at(id.value()).crash(Member::End::kKilled);
+}
+
+void World::expect_calm_beside_the_deaf() {
+  std::vector<MemberId> others;
+  for (const MemberId id : checker_.configuration().members()) {
+    if (at(id.value()).running()) others.push_back(id);
+  }
+  // The leader, as often as not.
+  MemberId deaf = others[stage_.nemesis_dice.below(others.size())];
+  if (const Member* leader = nemesis_.leader(); leader && stage_.nemesis_dice.chance(1, 2)) {
+    deaf = leader->id();
+  }
+  std::erase(others, deaf);
+  if (!decides(others)) return;
+  stage_.tell("{} is deaf", deaf);
+  stage_.reached(Situation::kDeafMember);
+  network_.deafen(deaf.value());
+  expect_progress(others);
+  const Member* leader = nemesis_.leader();
+  const Term term = leader == nullptr ? Term{} : leader->node().term();
+  run_for(8 * stage_.swarm.core.election_timeout_max);
+  for (const MemberId id : others) {
+    if (at(id.value()).node().term() == term) continue;
+    violated("a member that hears nobody disturbs the leader of term {}: {} is in term {}", term,
+             id, at(id.value()).node().term());
+  }
 }
 
 void World::expect_quiet(std::size_t members) {

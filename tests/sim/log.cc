@@ -65,7 +65,7 @@ void SimLog::write(std::vector<raft::Durable> group) {
 Duration SimLog::sync_time() {
   Stage& stage = around_.stage;
   const Swarm& swarm = stage.swarm;
-  Duration time = exponential(stage.disk_dice, swarm.sync_mean);
+  Duration time = stage.about(stage.disk_dice, swarm.sync_mean);
   if (stage.healed) return time;
   if (swarm.slow_syncs > 0 && stage.disk_dice.chance(swarm.slow_syncs, 1000)) {
     time += up_to(stage.disk_dice, seconds(3));

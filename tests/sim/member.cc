@@ -85,7 +85,7 @@ void Member::open() {
   } else {
     opening_failed_ = opened.error();
   }
-  stage_.after(exponential(stage_.disk_dice, stage_.swarm.sync_mean) + Duration(1),
+  stage_.after(stage_.about(stage_.disk_dice, stage_.swarm.sync_mean) + Duration(1),
                Opened{number(), life_});
 }
 

@@ -21,6 +21,8 @@ class Nemesis {
   // The process has ended, and starts again some time later.
   void ended(Member& member);
   void leads(Term term);
+  // Of the newest term; none if nobody who runs leads.
+  Member* leader();
 
  private:
   void again(Trouble::What what, Duration mean);
@@ -38,7 +40,6 @@ class Nemesis {
   void change_members(Prng dice);
   void transfer(Prng dice);
   void unseat(Prng dice);
-  Member* leader();
   std::optional<raft::Configuration> draw_target(Prng& dice, const Member& leader);
   Member& anyone(Prng& dice);
   Member& leader_or_anyone(Prng& dice);

@@ -164,6 +164,7 @@ Swarm draw_swarm(std::uint64_t seed) {
   draw_core(core, swarm);
   draw_clients(clients, swarm);
   draw_operator(people, swarm);
+  swarm.lockstep = prng.chance(1, 10);
   return swarm;
 }
 
@@ -302,6 +303,7 @@ std::string describe(const Swarm& swarm) {
       ms(swarm.core.election_timeout_min), ms(swarm.core.election_timeout_max));
   text += fmt::format("\n  network: delay {:.2f} ms{}", ms(swarm.delay_mean),
                       swarm.ordered ? " in order" : "");
+  if (swarm.lockstep) text += ", in lockstep";
   text += rate("loss", swarm.loss) + rate("duplicates", swarm.duplicate) +
           rate("replays", swarm.replay) + rate("capacity", swarm.link_capacity) +
           every("partitions", swarm.partition_every) + every("clogs", swarm.clog_every) +

@@ -40,6 +40,10 @@ struct Swarm {
   // Every log begins behind this entry, as if it had been cut there: numbers of any size.
   raft::LogId base{};
 
+  // Delays and disks are as regular as clockwork: members that begin together go on together, and
+  // only what they draw themselves tells them apart.
+  bool lockstep = false;
+
   // Network. Rates are in 1/1000.
   Duration delay_mean = milliseconds(1);
   bool ordered = true;  // messages between two members keep their order, as over one connection

@@ -45,9 +45,11 @@ void World::run() {
   for (const auto& member : members_) {
     if (member->started() && !member->halted()) all.push_back(member->id());
   }
+  if (stage_.swarm.lockstep) restart_together(all);
   wake(all);
   expect_progress(all);
   expect_quiet(members_.size());
+  expect_calm_beside_the_deaf();
   clients_.judge_history();
   if (stage_.swarm.core.lease_reads) stage_.reached(Situation::kLeaseRead);
 }

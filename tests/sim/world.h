@@ -52,11 +52,18 @@ class World final : public Member::Observer {
 
   // --- liveness.cc: what a healed cluster owes ---
   void stop_faults();
+  // These are enough to decide, as things stand.
+  bool decides(const std::vector<MemberId>& members) const;
   std::vector<MemberId> draw_core();
   void freeze_others(const std::vector<MemberId>& core);
   void wake(const std::vector<MemberId>& ids);
   void expect_progress(std::vector<MemberId> core);
   void expect_quiet(std::size_t members);
+  // Their processes end, so that all of them begin at the same moment.
+  void restart_together(const std::vector<MemberId>& ids);
+  // One member hears nobody and is heard by all. Should it lead, it has to notice; if not, it must
+  // not unseat whoever does.
+  void expect_calm_beside_the_deaf();
   Duration patience() const;
 
   Member& at(std::uint64_t number) { return *members_[number - 1]; }

@@ -111,6 +111,7 @@ void Member::begin(std::unique_ptr<raft::Log> log) {
                                   std::move(log));
   snapshots_ = std::make_unique<SimSnapshots>(
       stage_, SimSnapshots::Host{
+                  .number = number(),
                   .later = [this](Duration delay,
                                   std::function<void()> work) { later(delay, std::move(work)); },
                   .flushed = [this]() -> const State& { return flushed_; },
@@ -136,7 +137,7 @@ void Member::begin(std::unique_ptr<raft::Log> log) {
                                .logger = &silent()},
       local());
   before_ = node_->status();
-  stage_.after(exponential(stage_.disk_dice, stage_.swarm.flush_every),
+  stage_.after(time_to_flush(),
                Flush{Flush::Stage::kBegin, number(), life_});
   request_turn();
 }
@@ -364,10 +365,15 @@ void Member::schedule_wake() {
   stage_.schedule.add(at, Wake{number(), life_});
 }
 
+Duration Member::time_to_flush() {
+  const bool rarely = stage_.swarm.uneven_flushes && id_.value() % 3 == 0;
+  return exponential(stage_.disk_dice, stage_.swarm.flush_every * (rarely ? 10 : 1));
+}
+
 void Member::handle(const Flush& action) {
   if (!is(action.life) || !node_) return;
   if (action.stage == Flush::Stage::kBegin) {
-    stage_.after(exponential(stage_.disk_dice, stage_.swarm.flush_every) + microseconds(1), action);
+    stage_.after(time_to_flush() + microseconds(1), action);
     if (paused_ || flushing_ || state_.applied() == flushed_.applied()) return;
     flushing_ = state_;
     stage_.after(2 * exponential(stage_.disk_dice, stage_.swarm.sync_mean) + Duration(1),

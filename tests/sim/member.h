@@ -79,6 +79,8 @@ class Member final : private raft::PeerLinks,
   Result<raft::LogId> change(raft::Configuration target);
   Status transfer(MemberId target);
   const State& state() const { return state_; }
+  // What its disk has the state as of.
+  Index flushed() const { return flushed_.applied().index; }
 
   MemberId id() const { return id_; }
   std::uint8_t number() const { return static_cast<std::uint8_t>(id_.value()); }
@@ -114,6 +116,7 @@ class Member final : private raft::PeerLinks,
   void look(int events);
   void cover(const raft::CoreStatus& status);
   void request_turn();
+  Duration time_to_flush();
   void schedule_wake();
   raft::LogOptions log_options() const;
 

@@ -98,7 +98,7 @@ void Nemesis::handle(const Trouble& trouble) {
       if (kept) transfer(dice);
       break;
     case What::kNewLeader:
-      if (kept) unseat(dice);
+      if (kept) unseat(dice, MemberId(trouble.member));
       break;
     case What::kHeal:
     case What::kSpace:

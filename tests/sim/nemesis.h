@@ -39,7 +39,7 @@ class Nemesis {
   // --- nemesis_operator.cc: what an operator does ---
   void change_members(Prng dice);
   void transfer(Prng dice);
-  void unseat(Prng dice);
+  void unseat(Prng dice, MemberId receiver);
   std::optional<raft::Configuration> draw_target(Prng& dice, const Member& leader);
   Member& anyone(Prng& dice);
   Member& leader_or_anyone(Prng& dice);

@@ -95,9 +95,20 @@ void Nemesis::transfer(Prng dice) {
 }
 
 // A leader that sent a snapshot is another one's predecessor before the snapshot is in place.
-void Nemesis::unseat(Prng dice) {
-  if (stage_.swarm.crash_every == Duration(0) || dice.chance(2, 3)) return transfer(dice);
-  if (Member* leader = this->leader()) crash(*leader, dice);
+void Nemesis::unseat(Prng dice, MemberId receiver) {
+  Member* leader = this->leader();
+  if (leader == nullptr) return;
+  if (stage_.swarm.crash_every > Duration(0) && dice.chance(1, 4)) return crash(*leader, dice);
+  // The one with the most of its log left is the most likely to go on with entries instead.
+  Member* heir = nullptr;
+  for (const MemberId id : leader->node().status().configuration.voters) {
+    Member& member = *members_[id.value() - 1];
+    if (&member == leader || id == receiver || !member.running()) continue;
+    if (heir == nullptr || member.flushed() < heir->flushed()) heir = &member;
+  }
+  if (heir == nullptr) return;
+  stage_.tell("{} is to hand over to {}", leader->id(), heir->id());
+  if (leader->transfer(heir->id()).ok()) transferred_from_ = leader->node().term();
 }
 
 }  // namespace coord::sim

@@ -79,7 +79,7 @@ void SimSnapshots::store(raft::SnapshotChunk chunk,
 void SimSnapshots::finish(raft::LogId last, std::function<void(Result<Received>)> done) {
   const std::uint64_t unseated = stage_.healed ? 0 : stage_.swarm.unseated_leaders;
   if (unseated > 0 && stage_.disk_dice.chance(unseated, 1000)) {
-    stage_.after(milliseconds(1), Trouble{Trouble::What::kNewLeader});
+    stage_.after(milliseconds(1), Trouble{Trouble::What::kNewLeader, host_.number});
   }
   host_.later(work_time(), [this, last, done = std::move(done)] {
     if (!staging_ || staging_->last != last || staging_->bytes.size() != staging_->size) {

@@ -17,6 +17,7 @@ namespace coord::sim {
 class SimSnapshots final : public raft::SnapshotStore {
  public:
   struct Host {
+    std::uint8_t number;
     // Runs it after that time, in order, unless the process has ended by then.
     std::function<void(Duration, std::function<void()>)> later;
     std::function<const State&()> flushed;

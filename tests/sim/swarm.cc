@@ -121,6 +121,7 @@ void draw_operator(Prng& prng, Swarm& swarm) {
   if (prng.chance(1, 4)) swarm.transfer_every = between(prng, milliseconds(200), seconds(4));
   if (prng.chance(1, 2)) {
     swarm.log_bytes_kept = prng.between(200, 20'000);
+    swarm.uneven_flushes = prng.chance(2, 3);
     swarm.log_entries_kept = std::min<std::uint64_t>(swarm.log_entries_kept, 50);
   }
   swarm.snapshots.chunk_bytes = prng.between(64, 2000);

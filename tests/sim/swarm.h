@@ -64,6 +64,7 @@ struct Swarm {
   std::uint64_t slow_syncs = 0;       // in 1/1000: takes as long as an election timeout and longer
   std::uint64_t failed_syncs = 0;     // in 1/100,000
   Duration flush_every = seconds(1);  // of the state machine; the log is cut behind it
+  bool uneven_flushes = false;        // every third member flushes ten times more rarely
   std::uint64_t log_entries_kept = 0;
   std::uint64_t log_bytes_kept = limits::kLogBytesKept;
   raft::SnapshotSendOptions snapshots;

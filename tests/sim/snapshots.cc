@@ -68,7 +68,7 @@ void SimSnapshots::store(raft::SnapshotChunk chunk,
     staging_->bytes.insert(staging_->bytes.end(), chunk.data.data(),
                            chunk.data.data() + chunk.data.size());
     // The disk loses a bit, now and then.
-    if (!stage_.healed && !chunk.data.empty() && stage_.disk_dice.chance(1, 500)) {
+    if (!stage_.healed && !chunk.data.empty() && stage_.disk_dice.chance(1, 100)) {
       staging_->bytes.back() ^= std::byte{1};
     }
   }

@@ -119,10 +119,12 @@ void draw_clients(Prng& prng, Swarm& swarm) {
 
 void draw_operator(Prng& prng, Swarm& swarm) {
   if (prng.chance(1, 4)) swarm.transfer_every = between(prng, milliseconds(200), seconds(4));
-  if (prng.chance(1, 2)) {
-    swarm.log_bytes_kept = prng.between(200, 20'000);
+  if (prng.chance(2, 3)) {
+    // So little that whoever is away for a moment needs a snapshot.
+    swarm.log_bytes_kept = prng.between(1, prng.chance(2, 3) ? 1000 : 20'000);
     swarm.uneven_flushes = prng.chance(2, 3);
-    swarm.log_entries_kept = std::min<std::uint64_t>(swarm.log_entries_kept, 50);
+    swarm.log_entries_kept = std::min<std::uint64_t>(swarm.log_entries_kept, 10);
+    swarm.flush_every = std::min<Duration>(swarm.flush_every, milliseconds(500));
   }
   swarm.snapshots.chunk_bytes = prng.between(64, 2000);
   swarm.snapshots.window_bytes = swarm.snapshots.chunk_bytes * prng.between(1, 8);

@@ -48,7 +48,9 @@ Member::Member(Stage& stage, Checker& checker, Observer& observer, MemberId id)
   Prng& dice = stage_.clock_dice;
   clock_offset_ = seconds(dice.below(1000));
   const std::uint64_t drift = stage_.swarm.clock_drift;
-  clock_rate_ = static_cast<std::int64_t>(1000 - drift + dice.below(2 * drift + 1));
+  const bool extreme = stage_.swarm.extreme_clocks;
+  clock_rate_ = static_cast<std::int64_t>(
+      1000 - drift + (extreme ? dice.below(2) * 2 * drift : dice.below(2 * drift + 1)));
   if (!stage_.swarm.base.index.is_zero()) {
     files_.put(log_options().directory / raft::segment_name(1),
                segment_after(stage_.swarm.base, id_, log_options().first_segment_bytes));
@@ -276,6 +278,10 @@ void Member::install(State state) {
   flushed_ = state_ = std::move(state);
   flushing_.reset();
   observer_.on_passed_over(*this, installed_.index);
+  // Between the state and the log that has to follow it.
+  if (stage_.swarm.crash_every > Duration(0) && stage_.disk_dice.chance(1, 8)) {
+    stage_.after(up_to(stage_.disk_dice, stage_.swarm.sync_mean), Crash{number(), life_});
+  }
 }
 
 void Member::handle(const Wake& action) {

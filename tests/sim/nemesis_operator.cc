@@ -1,6 +1,7 @@
 // What an operator does to a simulated cluster: adds, promotes, demotes, removes and replaces
 // members, and hands leadership over, at any time and whatever else goes on.
 #include <algorithm>
+#include <utility>
 
 #include "raft/core/describe.h"
 #include "tests/sim/nemesis.h"
@@ -42,7 +43,11 @@ std::optional<raft::Configuration> Nemesis::draw_target(Prng& dice, const Member
   }
   const MemberId newcomer = any_of(fresh, dice);
   const std::uint64_t what = dice.below(10);
-  if (what < 4 && !newcomer.is_zero()) {
+  if (dice.chance(1, 6) && !target.learners.empty()) {
+    // Many at once: the old voters and the new ones may have few in common.
+    std::erase_if(target.voters, [&](MemberId) { return dice.chance(1, 2); });
+    for (const MemberId id : std::exchange(target.learners, {})) add(target.voters, id);
+  } else if (what < 4 && !newcomer.is_zero()) {
     add(target.learners, newcomer);
   } else if (what < 7 && !learner.is_zero()) {
     std::erase(target.learners, learner);

@@ -39,8 +39,10 @@ Duration SimSnapshots::disk_time() {
 }
 
 Duration SimSnapshots::work_time() {
-  const Duration mean = stage_.healed ? Duration(0) : stage_.swarm.snapshot_mean;
-  return 2 * disk_time() + exponential(stage_.disk_dice, mean);
+  // What has begun when the cluster heals goes on for as long as it takes; that has an end.
+  const Duration most = std::min<Duration>(2 * stage_.swarm.snapshot_mean,
+                                           4 * stage_.swarm.core.election_timeout_max);
+  return 2 * disk_time() + (stage_.healed ? Duration(0) : up_to(stage_.disk_dice, most));
 }
 
 void SimSnapshots::open(Index at_least, Opened done) {

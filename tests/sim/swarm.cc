@@ -117,6 +117,19 @@ void draw_clients(Prng& prng, Swarm& swarm) {
   swarm.probe_every = between(prng, milliseconds(5), milliseconds(150));
 }
 
+// A lease that ends late is met only if another leader comes as early as it may, while clients still
+// read from the old one, which has not noticed.
+void draw_tight_lease(Prng& prng, Swarm& swarm) {
+  swarm.clock_drift = 47;  // as much as is assumed
+  swarm.extreme_clocks = true;
+  swarm.core.heartbeat_interval = swarm.core.election_timeout_min / 3;
+  swarm.core.election_timeout_max = swarm.core.election_timeout_min + milliseconds(5);
+  swarm.partition_every = between(prng, milliseconds(200), milliseconds(1500));
+  swarm.delay_mean = std::min<Duration>(swarm.delay_mean, milliseconds(5));
+  swarm.sync_mean = std::min<Duration>(swarm.sync_mean, milliseconds(2));
+  swarm.probe_every = milliseconds(5);
+}
+
 void draw_operator(Prng& prng, Swarm& swarm) {
   if (prng.chance(1, 4)) swarm.transfer_every = between(prng, milliseconds(200), seconds(4));
   if (prng.chance(2, 3)) {
@@ -144,6 +157,7 @@ void draw_operator(Prng& prng, Swarm& swarm) {
     swarm.core.lease_reads = true;
     // Two clocks that are off in opposite directions by that much keep to the assumption.
     swarm.clock_drift = std::min<std::uint64_t>(swarm.clock_drift, 40);
+    if (prng.chance(1, 2)) draw_tight_lease(prng, swarm);
   }
 }
 
@@ -321,6 +335,7 @@ std::string describe(const Swarm& swarm) {
   text += swarm.closes_connections ? "seen to end" : "end silently";
   text += every("crash", swarm.crash_every) + rate("crash in writes", swarm.crash_in_write) +
           every("pause", swarm.pause_every) + rate("drift", swarm.clock_drift) +
+          (swarm.extreme_clocks ? ", extreme clocks" : "") +
           every("wall clock jumps", swarm.wall_jump_every);
   text += every("change", swarm.change_every) + every("transfer", swarm.transfer_every);
   if (swarm.log_bytes_kept != limits::kLogBytesKept) {

@@ -82,6 +82,7 @@ struct Swarm {
   Duration pause_every{0};
   Duration pause_max = seconds(2);
   std::uint64_t clock_drift = 0;  // in 1/1000, either way
+  bool extreme_clocks = false;    // each is off by as much as that
   Duration wall_jump_every{0};    // of the wall clock, which consensus must not care for
   Duration turn_max{0};           // outputs are taken this much later than events are stepped
 

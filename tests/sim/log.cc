@@ -113,7 +113,8 @@ void SimLog::take(Duration time) {
 }
 
 Result<SimLog::Completion> SimLog::done() {
-  around_.files.finish();
+  using Outcome = raft::testing::FaultFileSystem::Outcome;
+  around_.files.finish(error_ ? Outcome::kFailed : Outcome::kDone);
   if (error_) return *error_;
   if (!group_.empty()) around_.checker.written(member_);
   group_.clear();

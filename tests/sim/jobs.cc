@@ -1,5 +1,6 @@
 #include "tests/sim/jobs.h"
 
+#include <sys/mman.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -158,21 +159,19 @@ class Worker {
  private:
   void begin() {
     std::array<int, 2> results{};
-    std::array<int, 2> words{};
-    CHECK(::pipe(results.data()) == 0 && ::pipe(words.data()) == 0, "no pipe");
+    // Not a pipe: last words may be many, and nobody reads them before they are over.
+    words_ = ::memfd_create("last words", MFD_CLOEXEC);
+    CHECK(::pipe(results.data()) == 0 && words_ >= 0, "no pipe");
     std::fflush(nullptr);
     child_ = ::fork();
     CHECK_GE(child_, 0);
     if (child_ == 0) {
       ::close(results[0]);
-      ::close(words[0]);
-      ::dup2(words[1], STDERR_FILENO);
+      ::dup2(words_, STDERR_FILENO);
       work(results[1]);
     }
     ::close(results[1]);
-    ::close(words[1]);
     results_ = results[0];
-    words_ = words[0];
   }
 
   [[noreturn]] void work(int results) {
@@ -200,6 +199,7 @@ class Worker {
   std::string last_words() {
     std::string text;
     std::array<char, 4096> buffer;
+    ::lseek(words_, 0, SEEK_SET);
     for (ssize_t count; (count = ::read(words_, buffer.data(), buffer.size())) > 0;) {
       text.append(buffer.data(), static_cast<std::size_t>(count));
     }

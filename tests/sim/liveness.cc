@@ -126,16 +126,24 @@ void World::expect_calm_beside_the_deaf() {
   }
   std::erase(others, deaf);
   if (!decides(others)) return;
-  stage_.tell("{} is deaf", deaf);
   stage_.reached(Situation::kDeafMember);
-  network_.deafen(deaf.value());
+  // To everybody, or to the leader alone: then it hears what others think of its campaign.
+  const Member* heard_by_others = nemesis_.leader();
+  if (heard_by_others && heard_by_others->id() != deaf && stage_.nemesis_dice.chance(1, 2)) {
+    stage_.tell("{} does not hear {}", deaf, heard_by_others->id());
+    network_.deafen(deaf.value(), heard_by_others->id().value());
+  } else {
+    stage_.tell("{} is deaf", deaf);
+    network_.deafen(deaf.value(), std::nullopt);
+  }
   expect_progress(others);
   const Member* leader = nemesis_.leader();
   const Term term = leader == nullptr ? Term{} : leader->node().term();
   run_for(8 * stage_.swarm.core.election_timeout_max);
+  others.push_back(deaf);
   for (const MemberId id : others) {
-    if (at(id.value()).node().term() == term) continue;
-    violated("a member that hears nobody disturbs the leader of term {}: {} is in term {}", term,
+    if (at(id.value()).node().term() <= term) continue;
+    violated("a member that does not hear the leader of term {} disturbs: {} is in term {}", term,
              id, at(id.value()).node().term());
   }
 }

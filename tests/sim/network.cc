@@ -141,8 +141,10 @@ void Network::separate(const std::array<bool, kMembersMax>& group) {
   });
 }
 
-void Network::deafen(std::uint64_t member) {
-  for (std::uint64_t from = 1; from < kMembersMax; ++from) links_[from][member].blocked = true;
+void Network::deafen(std::uint64_t member, std::optional<std::uint64_t> to_whom) {
+  for (std::uint64_t from = 1; from < kMembersMax; ++from) {
+    if (!to_whom || *to_whom == from) links_[from][member].blocked = true;
+  }
 }
 
 void Network::clog(std::uint64_t from, std::optional<std::uint64_t> to, Instant until) {

@@ -52,8 +52,8 @@ class Network {
   void clog(std::uint64_t from, std::optional<std::uint64_t> to, Instant until);
   void reset(Prng& dice, std::uint64_t from, std::uint64_t to);
   // Nothing passes between the two groups.
-  // Nothing reaches it; what it sends arrives.
-  void deafen(std::uint64_t member);
+  // Nothing reaches it, or nothing from that one; what it sends arrives.
+  void deafen(std::uint64_t member, std::optional<std::uint64_t> to_whom);
   void separate(const std::array<bool, kMembersMax>& group);
   // From now on nothing goes wrong.
   void become_perfect();

@@ -58,6 +58,11 @@ void check_same_term(const CoreStatus& now, const CoreStatus& before, Findings& 
     findings.require(before.last.index <= now.last.index, "a leader cut its log from {} to {}",
                      before.last, now.last);
     findings.require(!before.confirmed || now.confirmed, "a leadership was unconfirmed again");
+    for (const auto& [id, peer] : now.peers) {
+      const auto known = before.peers.find(id);
+      findings.require(known == before.peers.end() || known->second.match <= peer.match,
+                       "peer {}: match fell to {}", id, peer.match);
+    }
   }
   findings.require(before.role == RoleName::kLeader || before.role == RoleName::kCandidate ||
                        now.role != RoleName::kLeader,

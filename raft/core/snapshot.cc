@@ -62,6 +62,8 @@ void Core::Impl::on(const Message& message, SnapshotChunk& chunk) {
 
 // What is committed here is in every leader's log.
 void Core::Impl::holds_already(MemberId leader, LogId last) {
+  // Checking a snapshot takes time, in which this member may have come to lead itself (Raft §3.4).
+  if (leader == options_.self) return;
   send_when_durable(
       leader,
       AppendReply{.accepted = true, .match = last.index, .rejected = {}, .hint = {}, .round = {}});

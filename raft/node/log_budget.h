@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <deque>
 
-#include "raft/base/limits.h"
 #include "raft/base/types.h"
 
 namespace coord::raft {
@@ -13,12 +12,12 @@ namespace coord::raft {
 class LogBudget {
  public:
   // `first`: the last entry of which nothing is known; what lies before it counts for nothing.
-  explicit LogBudget(Index first) : marks_{{first, 0}} {}
+  LogBudget(Index first, std::uint64_t step_bytes) : step_bytes_(step_bytes), marks_{{first, 0}} {}
 
   // The entries up to there take so many bytes more.
   void add(Index through, std::size_t bytes) {
     total_ += bytes;
-    if (total_ - marks_.back().total >= kStepBytes) marks_.push_back({through, total_});
+    if (total_ - marks_.back().total >= step_bytes_) marks_.push_back({through, total_});
   }
 
   // Everything up to there lies further back than `bytes_kept`.
@@ -37,12 +36,11 @@ class LogBudget {
   }
 
  private:
-  static constexpr std::uint64_t kStepBytes = 1 * limits::kMiB;
-
   struct Mark {
     Index through;
     std::uint64_t total;  // of the bytes up to there
   };
+  std::uint64_t step_bytes_;
   std::deque<Mark> marks_;  // never empty
   std::uint64_t total_ = 0;
 };

@@ -33,7 +33,7 @@ class Node::Impl {
         options_(options),
         now_(now),
         applied_(restored.applied.index),
-        budget_(restored.applied.index),
+        budget_(new_budget(restored.applied.index)),
         receiver_(dependencies_.snapshots, receiver_handlers()),
         facts_(options.core.self, dependencies_.logger, counters_),
         core_(options.core, std::move(restored), now) {}
@@ -202,7 +202,7 @@ class Node::Impl {
       installing_ = false;
       applied_ = last.index;
       flushed_ = last.index;
-      budget_ = LogBudget(last.index);
+      budget_ = new_budget(last.index);
       step(SnapshotInstalled{last});
     });
   }
@@ -299,6 +299,11 @@ class Node::Impl {
     cut_asked_ = through;
     cut_under_way_ = true;
     dependencies_.log.cut(through);
+  }
+
+  // Exact to a part of what is kept.
+  LogBudget new_budget(Index first) const {
+    return LogBudget(first, options_.log_bytes_kept / 64 + 1);
   }
 
   // The log up to there takes more than is kept for anybody.

@@ -56,16 +56,44 @@ void Checker::take_in(MemberId id, const Position& before, const Position& posit
   more_ever_.emplace(index, position);
 }
 
+std::vector<Checker::Position> Checker::committed_up_to(Index index) const {
+  return {committed_.begin(), committed_.begin() + static_cast<std::ptrdiff_t>(count_to(index))};
+}
+
+Term Checker::term_with(const Member& member, const raft::Durable& newest) {
+  if (newest.hard_state) return newest.hard_state->term;
+  for (auto batch = member.pending.rbegin(); batch != member.pending.rend(); ++batch) {
+    if (batch->hard_state) return batch->hard_state->term;
+  }
+  return member.hard_state.term;
+}
+
 void Checker::logged(MemberId id, const raft::Durable& batch) {
   Member& member = members_[id.value()];
-  Batch noted{.hard_state = batch.hard_state, .truncate_from = batch.truncate_from, .append = {}};
+  Batch noted{.hard_state = batch.hard_state,
+              .reset_to = batch.reset_to,
+              .truncate_from = batch.truncate_from,
+              .append = {}};
+  if (batch.reset_to) {
+    if (batch.reset_to->index != member.in_state ||
+        at(committed_, batch.reset_to->index).term != batch.reset_to->term) {
+      violated("member {} begins its log behind {}, its state is a snapshot of {}", id,
+               *batch.reset_to, member.in_state);
+    }
+    member.log = committed_up_to(batch.reset_to->index);
+    member.configurations.erase(member.configurations.begin() + 1, member.configurations.end());
+  }
   if (batch.truncate_from) {
-    if (*batch.truncate_from <= committed() &&
-        count_to(*batch.truncate_from) <= member.log.size() &&
-        at(member.log, *batch.truncate_from) == committed_[count_to(*batch.truncate_from) - 1]) {
+    // A late leader of a term that others have left behind may still take from somebody who follows
+    // it what was committed in a later one: that did not count this member.
+    const std::uint64_t place = count_to(*batch.truncate_from) - 1;
+    if (*batch.truncate_from <= committed() && place < member.log.size() &&
+        member.log[place] == committed_[place] && known_since_[place] <= term_with(member, batch)) {
       violated("member {} truncates from {}, which is committed", id, *batch.truncate_from);
     }
     member.log.resize(count_to(batch.truncate_from->prev()));
+    std::erase_if(member.configurations,
+                  [&](const auto& entry) { return entry.first >= *batch.truncate_from; });
   }
   noted.append.reserve(batch.append.size());
   Position before = at(member.log, last(member.log));
@@ -76,6 +104,10 @@ void Checker::logged(MemberId id, const raft::Durable& batch) {
     const Position position = following(before, entry);
     take_in(id, before, position, entry.id.index);
     member.log.push_back(position);
+    if (entry.type == raft::EntryType::kConfiguration) {
+      member.configurations.emplace_back(entry.id.index,
+                                         *raft::decode_configuration(entry.payload.span()));
+    }
     noted.append.push_back(position);
     before = position;
   }
@@ -90,6 +122,7 @@ void Checker::writing(MemberId id, std::span<const raft::Durable> group) {
 
 void Checker::put_down(Member& member, const Batch& batch) const {
   if (batch.hard_state) member.hard_state = *batch.hard_state;
+  if (batch.reset_to) member.durable = committed_up_to(batch.reset_to->index);
   if (batch.truncate_from) member.durable.resize(count_to(batch.truncate_from->prev()));
   member.durable.insert(member.durable.end(), batch.append.begin(), batch.append.end());
 }
@@ -108,15 +141,30 @@ bool Checker::is_being_written(MemberId id, Index index) const {
   return member.pending.size() > 1 && last(member.durable) < index;
 }
 
-void Checker::started(MemberId id, const raft::Restored& restored) {
+void Checker::installed(MemberId id, const State& state) {
+  Member& member = members_[id.value()];
+  const raft::LogId last = state.applied();
+  if (last.index > committed() || at(committed_, last.index).term != last.term ||
+      state.digest() != digests_.at(count_to(last.index) - 1)) {
+    violated("member {} installs a snapshot of {}, which is not what was committed there", id,
+             last);
+  }
+  member.in_state = last.index;
+  member.digest = state.digest();
+  // Later ones go with the log, if it goes.
+  std::erase_if(member.configurations,
+                [&](const auto& entry) { return entry.first <= last.index; });
+  member.configurations.insert(member.configurations.begin(), {last.index, state.configuration()});
+}
+
+void Checker::started(MemberId id, const raft::Restored& restored, Index installed) {
   Member& member = members_[id.value()];
   if (restored.applied.index > committed()) {
     violated("member {} starts with entry {} applied, which nobody committed", id,
              restored.applied);
   }
-  std::vector<Position> log(
-      committed_.begin(),
-      committed_.begin() + static_cast<std::ptrdiff_t>(count_to(restored.applied.index)));
+  std::vector<Position> log = committed_up_to(restored.applied.index);
+  member.configurations.assign(1, {restored.applied.index, restored.configuration});
   Position before = at(log, restored.applied.index);
   if (before.term != restored.applied.term) {
     violated("member {} starts with entry {} applied, committed is term {}", id, restored.applied,
@@ -125,8 +173,15 @@ void Checker::started(MemberId id, const raft::Restored& restored) {
   for (const Entry& entry : restored.entries) {
     before = following(before, entry);
     log.push_back(before);
+    if (entry.type == raft::EntryType::kConfiguration) {
+      member.configurations.emplace_back(entry.id.index,
+                                         *raft::decode_configuration(entry.payload.span()));
+    }
   }
-  if (!recovered_rightly(member, restored.hard_state, log)) {
+  // The log of before may still have been there, and is begun anew by whoever starts the member.
+  const bool anew = restored.entries.empty() && restored.applied.index == installed &&
+                    restored.hard_state.term >= member.hard_state.term;
+  if (!anew && !recovered_rightly(member, restored.hard_state, log)) {
     violated(
         "member {} finds a log to {}@{} and {} on its disk; durable was {}@{} and {}, with {} "
         "batches of {} being written",
@@ -148,6 +203,8 @@ bool Checker::recovered_rightly(const Member& member, const raft::HardState& har
   Member expected;
   expected.durable = member.durable;
   expected.hard_state = member.hard_state;
+  // The state is a snapshot of later entries than the log holds.
+  if (last(expected.durable) < member.in_state && last(log) == member.in_state) return true;
   // Equal hashes at the end are equal logs.
   const auto is_found = [&] {
     return expected.hard_state == hard_state && expected.durable.size() == log.size() &&
@@ -158,6 +215,10 @@ bool Checker::recovered_rightly(const Member& member, const raft::HardState& har
     const Batch& batch = member.pending[i];
     if (batch.hard_state) {
       expected.hard_state = *batch.hard_state;
+      if (is_found()) return true;
+    }
+    if (batch.reset_to) {
+      expected.durable = committed_up_to(batch.reset_to->index);
       if (is_found()) return true;
     }
     if (batch.truncate_from) {
@@ -181,9 +242,9 @@ void Checker::moment(const raft::Core& core, const raft::CoreStatus& now,
     violated("member {}: {}", now.self, broken);
   }
   const Member& member = members_[now.self.value()];
-  if (now.durable > last(member.durable)) {
+  if (now.durable > durable_end(member)) {
     violated("member {} takes {} for durable, its disk holds {}", now.self, now.durable,
-             last(member.durable));
+             durable_end(member));
   }
   if (now.role == raft::RoleName::kLeader) {
     // A leader that commits starts with an entry of its own term (Raft §3.6.2).
@@ -192,15 +253,18 @@ void Checker::moment(const raft::Core& core, const raft::CoreStatus& now,
       violated("leader {} of term {} commits {} by counting", now.self, now.term,
                core.at(now.commit).value());
     }
+    // At once, and by the configuration in force before the event: what was committed by it may
+    // have set another one in force.
+    learn_commit(now.self, now.term, now.commit, before.configuration);
     check_matches(now);
   }
   // Others only repeat what the leader has found.
   if (now.role == raft::RoleName::kLeader && now.held_by_all != before.held_by_all &&
       now.held_by_all > base_.index) {
     for (const MemberId id : now.configuration.members()) {
-      if (last(members_[id.value()].durable) < now.held_by_all) {
+      if (durable_end(members_[id.value()]) < now.held_by_all) {
         violated("{} is said to be held by all, member {} holds {}", now.held_by_all, id,
-                 last(members_[id.value()].durable));
+                 durable_end(members_[id.value()]));
       }
     }
   }
@@ -211,9 +275,9 @@ void Checker::check_matches(const raft::CoreStatus& leader) const {
     const Member& member = members_[id.value()];
     // Whoever has gone on to a later term may have lost what this leader knows of.
     if (member.hard_state.term > leader.term || peer.match <= base_.index) continue;
-    if (last(member.durable) < peer.match) {
+    if (durable_end(member) < peer.match) {
       violated("leader {} takes {} to be durable on member {}, which holds {}", leader.self,
-               peer.match, id, last(member.durable));
+               peer.match, id, durable_end(member));
     }
   }
 }
@@ -237,6 +301,7 @@ void Checker::leads(MemberId id, Term term) {
 
 bool Checker::holds(MemberId id, Index index, const Position& position) const {
   const std::vector<Position>& durable = members_[id.value()].durable;
+  if (index <= members_[id.value()].in_state) return at(committed_, index) == position;
   return index <= last(durable) && at(durable, index) == position;
 }
 
@@ -253,6 +318,16 @@ bool Checker::durable_on_majority(const raft::Configuration& configuration, Inde
 
 void Checker::knows_committed(MemberId id, Term term, Index commit,
                               const raft::Configuration& configuration) {
+  const auto& newest = members_[id.value()].configurations.back().second;
+  if (!(configuration == newest)) {
+    violated("member {} goes by {}, the newest in its log is {}", id, raft::describe(configuration),
+             raft::describe(newest));
+  }
+  learn_commit(id, term, commit, configuration);
+}
+
+void Checker::learn_commit(MemberId id, Term term, Index commit,
+                           const raft::Configuration& configuration) {
   Member& member = members_[id.value()];
   if (commit == member.commit) return;
   if (commit > last(member.log)) {
@@ -283,9 +358,9 @@ void Checker::leaves(const Message& message) {
   } else if (const auto* append = std::get_if<raft::AppendReply>(&message.body)) {
     if (!append->accepted) return;
     if (member.hard_state.term <= message.term && append->match > base_.index &&
-        last(member.durable) < append->match) {
+        durable_end(member) < append->match) {
       violated("member {} acknowledges {}, durable there is {}", message.from, append->match,
-               last(member.durable));
+               durable_end(member));
     }
     if (member.hard_state.term < message.term) {
       violated("member {} acknowledges in term {}, durable there is {}", message.from, message.term,
@@ -322,6 +397,7 @@ void Checker::applied(MemberId id, const Entry& entry, const State& state) {
   }
   if (entry.id.index == reference_.applied().index.next()) {
     const State::Applied effect = reference_.apply(entry);
+    if (entry.type == raft::EntryType::kConfiguration) configuration_index_ = entry.id.index;
     digests_.push_back(reference_.digest());
     if (reference_.revision() > changes_.size()) {
       changes_.push_back(reference_.change(reference_.revision()).value());
@@ -350,6 +426,16 @@ void Checker::read_answered(Index floor, Index answer) const {
   if (answer < floor) {
     violated("a read is answered as of {}, when it was asked {} was committed", answer, floor);
   }
+}
+
+bool Checker::is_settled() const {
+  if (configuration().is_joint()) return false;
+  const auto members = configuration().members();
+  return std::all_of(members.begin(), members.end(), [&](MemberId id) {
+    // The first is applied there.
+    const auto& known = members_[id.value()].configurations;
+    return known.size() <= 1 || known.back().first <= configuration_index_;
+  });
 }
 
 void Checker::logs_are_equal(std::span<const MemberId> ids) const {

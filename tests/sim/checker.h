@@ -21,8 +21,11 @@ class Checker {
   explicit Checker(const Swarm& swarm);
 
   // --- Members ---
-  // A member starts, or starts again, with what its disk says.
-  void started(MemberId id, const raft::Restored& restored);
+  // A member starts, or starts again, with what its disk says. `installed`: where the snapshot
+  // ends that its state last was, or zero.
+  void started(MemberId id, const raft::Restored& restored, Index installed);
+  // Its state durably is that of a snapshot from now on.
+  void installed(MemberId id, const State& state);
   // The batch is part of the member's log from now on, durable or not (Log Matching).
   void logged(MemberId id, const raft::Durable& batch);
   // These, the oldest that are not durable, are being written; and now they are durable.
@@ -34,7 +37,7 @@ class Checker {
   // After each event, and what was before it.
   void moment(const raft::Core& core, const raft::CoreStatus& now, const raft::CoreStatus& before);
   // After an output was carried out: what the core has in its log has been submitted.
-  // `configuration`: the one in force there, by which a leader decides.
+  // `configuration`: the one in force there.
   void knows_committed(MemberId id, Term term, Index commit,
                        const raft::Configuration& configuration);
   // The member leads that term (Election Safety, Leader Completeness).
@@ -52,6 +55,11 @@ class Checker {
   // The changes of objects that the log makes, by revision from 1, as far as anyone has applied it.
   const std::vector<Change>& changes() const { return changes_; }
 
+  // Who takes part, as far as anyone has applied the log; and where that stands.
+  const raft::Configuration& configuration() const { return reference_.configuration(); }
+  // No member's log holds a configuration that is not applied anywhere, and it is not joint.
+  bool is_settled() const;
+
   // --- At the end ---
   // These members' logs are equal, and their states.
   void logs_are_equal(std::span<const MemberId> ids) const;
@@ -65,6 +73,7 @@ class Checker {
   };
   struct Batch {
     std::optional<raft::HardState> hard_state;
+    std::optional<raft::LogId> reset_to;
     std::optional<Index> truncate_from;
     std::vector<Position> append;
   };
@@ -72,6 +81,9 @@ class Checker {
     std::vector<Position> log;  // from behind the base
     // What its disk holds: as many of these, and this.
     std::vector<Position> durable;
+    Index in_state{};  // its state has all up to there, whatever the log on disk has
+    // The configurations in its log, and the one in force where it begins.
+    std::vector<std::pair<Index, raft::Configuration>> configurations;
     raft::HardState hard_state;
     std::deque<Batch> pending;  // submitted and not durable, oldest first
     std::size_t writing = 0;    // the first of them
@@ -84,12 +96,19 @@ class Checker {
   Index last(const std::vector<Position>& log) const { return base_.index + log.size(); }
   Position following(Position before, const raft::Entry& entry) const;
   void take_in(MemberId id, const Position& before, const Position& position, Index index);
+  // The term that the member is in when it submits that.
+  static Term term_with(const Member& member, const raft::Durable& newest);
   void put_down(Member& member, const Batch& batch) const;
   bool recovered_rightly(const Member& member, const raft::HardState& hard_state,
                          const std::vector<Position>& log) const;
+  Index durable_end(const Member& member) const {
+    return std::max(last(member.durable), member.in_state);
+  }
+  std::vector<Position> committed_up_to(Index index) const;
   bool holds(MemberId id, Index index, const Position& position) const;
   bool durable_on_majority(const raft::Configuration& configuration, Index index,
                            const Position& position) const;
+  void learn_commit(MemberId id, Term term, Index commit, const raft::Configuration& configuration);
   void check_matches(const raft::CoreStatus& leader) const;
   void check_vote(MemberId from, Term term, MemberId vote);
 
@@ -103,6 +122,7 @@ class Checker {
   std::vector<Position> first_ever_;
   std::multimap<Index, Position> more_ever_;
 
+  Index configuration_index_{};  // of the newest that the reference has applied
   State reference_;
   std::vector<std::uint64_t> digests_;  // of the reference, after each entry
   std::set<std::pair<std::uint32_t, std::uint32_t>> executed_;  // (session, sequence)

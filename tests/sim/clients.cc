@@ -57,7 +57,11 @@ void Clients::handle(const ClientStep& action) {
 }
 
 MemberId Clients::anyone() {
-  return MemberId(1 + stage_.client_dice.below(members_.size()));
+  std::vector<MemberId> started;
+  for (const auto& member : members_) {
+    if (member->started()) started.push_back(member->id());
+  }
+  return started[stage_.client_dice.below(started.size())];
 }
 
 Member* Clients::leader_or_anyone() {
@@ -217,6 +221,11 @@ void Clients::applied(Member& at, raft::LogId id, const Answer& answer) {
     }
     reply(each.attempt);
   }
+}
+
+void Clients::passed_over(Member& at, Index through) {
+  auto& pending = pending_[at.number()];
+  while (!pending.empty() && pending.begin()->first <= through) pending.erase(pending.begin());
 }
 
 void Clients::ended(Member& at) {

@@ -1,6 +1,7 @@
 // coord-sim: runs simulated clusters from seeds and says what was reached.
 //
-//   coord-sim --seeds N [--first S] [--seconds T] [--jobs J] [--hashes]   runs N seeds
+//   coord-sim --seeds N [--first S] [--seconds T] [--jobs J] [--hashes]   runs N seeds, until
+//             [--failures F]                                              F (or 3) have failed
 //   coord-sim --seed S [--seconds T] [--trace]                            replays one
 //   coord-sim --seed S [--seconds T] --shrink                             makes one that fails
 //   smaller
@@ -27,13 +28,13 @@ using namespace coord::sim;
 
 constexpr std::size_t kTraceLinesShown = 60;
 constexpr std::size_t kTraceLinesAll = 100'000'000;
-constexpr std::uint64_t kFailuresShown = 3;
 constexpr std::uint64_t kShrinkRuns = 3000;
 
 struct Arguments {
   Plan plan;  // of the first seed
   std::uint64_t seeds = 100;
   std::uint64_t jobs = 1;
+  std::uint64_t failures = 3;  // as many are shown, and then no more is run
   bool single = false;
   bool trace = false;
   bool shrink = false;
@@ -51,10 +52,12 @@ bool parse(int argc, char** argv, Arguments& arguments) {
     }
     if (i + 1 == argc) return false;
     const std::string value = argv[++i];
-    if (name == "--seeds" || name == "--jobs") {
+    if (name == "--seeds" || name == "--jobs" || name == "--failures") {
       const std::uint64_t number = std::strtoull(value.c_str(), nullptr, 10);
       if (number == 0) return false;
-      (name == "--seeds" ? arguments.seeds : arguments.jobs) = number;
+      if (name == "--seeds") arguments.seeds = number;
+      if (name == "--jobs") arguments.jobs = number;
+      if (name == "--failures") arguments.failures = number;
     } else if (name == "--first") {
       if (!take_argument(arguments.plan, "--seed", value)) return false;
     } else {
@@ -150,7 +153,7 @@ int run_seeds(const Arguments& arguments) {
              }
              if (!result.violation) return true;
              tell_failure(plan, result);
-             return ++failures < kFailuresShown;
+             return ++failures < arguments.failures;
            });
   const double took =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -175,6 +178,7 @@ int main(int argc, char** argv) {
   if (!parse(argc, argv, arguments)) {
     std::fprintf(stderr,
                  "usage: coord-sim --seeds N [--first S] [--seconds T] [--jobs J] [--hashes]\n"
+                 "                 [--failures F]\n"
                  "       coord-sim --seed S [--seconds T] [--trace | --shrink]\n"
                  "with [--without KINDS] [--troubles NUMBERS] [--operations NUMBERS]\n"
                  "     [--members N] [--clients N]\n");

@@ -24,6 +24,32 @@ std::string_view to_string(Situation situation) {
       return "a leader that was voted out stepped down";
     case Situation::kRemovedMemberTold:
       return "a member learnt that it was removed";
+    case Situation::kMemberAdded:
+      return "a member was added";
+    case Situation::kLearnerPromoted:
+      return "a learner was promoted";
+    case Situation::kChangeRefused:
+      return "a change of the members was refused";
+    case Situation::kConfigurationRolledBack:
+      return "a configuration was truncated off a log";
+    case Situation::kTransferred:
+      return "leadership was handed over";
+    case Situation::kTransferFailed:
+      return "a handover came to nothing";
+    case Situation::kSnapshotTaken:
+      return "a snapshot was taken for a lagging member";
+    case Situation::kSnapshotBegunAnew:
+      return "another snapshot took the place of one being received";
+    case Situation::kSnapshotDamaged:
+      return "a received snapshot was damaged";
+    case Situation::kSnapshotStale:
+      return "a received snapshot was of no use any more";
+    case Situation::kSnapshotInstalled:
+      return "a snapshot was installed";
+    case Situation::kSnapshotAmidAppends:
+      return "a snapshot was installed under a log that was kept";
+    case Situation::kLeaseRead:
+      return "a cluster with reads under a lease got on";
     case Situation::kRemovedMemberRefused:
       return "a member that was removed unheard was refused";
     case Situation::kQuorumLost:
@@ -110,6 +136,8 @@ std::string_view to_string(Situation situation) {
       return "a log began near 2^31, 2^32, 2^53 or 2^62";
     case Situation::kCoreHealedAlone:
       return "a bare quorum got on without the others";
+    case Situation::kDeafMember:
+      return "a cluster got on beside a deaf member";
     case Situation::kCount:
       break;
   }

@@ -1,5 +1,7 @@
 #include "tests/sim/jobs.h"
 
+#include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,6 +12,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "raft/base/check.h"
@@ -113,6 +116,15 @@ bool read_exactly(int descriptor, char* target, std::size_t size) {
   return true;
 }
 
+// No run takes a hundredth of that, unless it does not end.
+constexpr long kProcessorSecondsMax = 100;
+
+void limit_time() {
+  itimerval limit{};
+  limit.it_value.tv_sec = kProcessorSecondsMax;
+  ::setitimer(ITIMER_VIRTUAL, &limit, nullptr);
+}
+
 // --- A child that works through every jobs-th plan, and what it says on the way. ----------------
 
 using PlanOf = std::function<Plan(std::uint64_t)>;
@@ -147,21 +159,19 @@ class Worker {
  private:
   void begin() {
     std::array<int, 2> results{};
-    std::array<int, 2> words{};
-    CHECK(::pipe(results.data()) == 0 && ::pipe(words.data()) == 0, "no pipe");
+    // Not a pipe: last words may be many, and nobody reads them before they are over.
+    words_ = ::memfd_create("last words", MFD_CLOEXEC);
+    CHECK(::pipe(results.data()) == 0 && words_ >= 0, "no pipe");
     std::fflush(nullptr);
     child_ = ::fork();
     CHECK_GE(child_, 0);
     if (child_ == 0) {
       ::close(results[0]);
-      ::close(words[0]);
-      ::dup2(words[1], STDERR_FILENO);
+      ::dup2(words_, STDERR_FILENO);
       work(results[1]);
     }
     ::close(results[1]);
-    ::close(words[1]);
     results_ = results[0];
-    words_ = words[0];
   }
 
   [[noreturn]] void work(int results) {
@@ -171,7 +181,13 @@ class Worker {
       print_current_trace();
       std::signal(SIGABRT, SIG_DFL);
     });
+    std::signal(SIGVTALRM, [](int) {
+      constexpr std::string_view kWhy = "the run does not end\n";
+      (void)!::write(STDERR_FILENO, kWhy.data(), kWhy.size());
+      ::_exit(1);
+    });
     for (std::uint64_t i = next_; i < count_; i += step_) {
+      limit_time();
       const std::string bytes = pack(run(plan_of_(i), trace_lines_));
       const std::size_t size = bytes.size();
       const std::string head(reinterpret_cast<const char*>(&size), sizeof(size));
@@ -183,6 +199,7 @@ class Worker {
   std::string last_words() {
     std::string text;
     std::array<char, 4096> buffer;
+    ::lseek(words_, 0, SEEK_SET);
     for (ssize_t count; (count = ::read(words_, buffer.data(), buffer.size())) > 0;) {
       text.append(buffer.data(), static_cast<std::size_t>(count));
     }

@@ -22,26 +22,30 @@ void World::stop_faults() {
   }
 }
 
-std::vector<MemberId> World::draw_core() {
-  Prng& dice = stage_.nemesis_dice;
-  std::vector<MemberId> core;
-  for (const auto& member : members_) {
-    // Damage may still be found, when the member starts.
-    if (!member->damaged) core.push_back(member->id());
-  }
-  const raft::Configuration& configuration = stage_.swarm.configuration;
-  const auto still_decides = [&](const std::vector<MemberId>& voters) {
+bool World::decides(const std::vector<MemberId>& members) const {
+  const auto decide = [&](const std::vector<MemberId>& voters) {
     const auto count = std::count_if(voters.begin(), voters.end(), [&](MemberId id) {
-      return std::find(core.begin(), core.end(), id) != core.end();
+      return std::find(members.begin(), members.end(), id) != members.end();
     });
     return voters.empty() || 2 * static_cast<std::size_t>(count) > voters.size();
   };
+  return decide(checker_.configuration().voters) && decide(checker_.configuration().outgoing);
+}
+
+std::vector<MemberId> World::draw_core() {
+  Prng& dice = stage_.nemesis_dice;
+  std::vector<MemberId> core;
+  const raft::Configuration& configuration = checker_.configuration();
+  for (const MemberId id : configuration.members()) {
+    // Damage may still be found, when the member starts.
+    if (!at(id.value()).damaged && !at(id.value()).halted()) core.push_back(id);
+  }
   // As many as may be left out, one after the other.
   for (int tries = 0; tries < 20; ++tries) {
     const std::size_t out = dice.below(core.size());
     const MemberId id = core[out];
     core.erase(core.begin() + static_cast<std::ptrdiff_t>(out));
-    if (still_decides(configuration.voters) && still_decides(configuration.outgoing)) continue;
+    if (decides(core)) continue;
     core.insert(core.begin() + static_cast<std::ptrdiff_t>(out), id);
   }
   return core;
@@ -76,13 +80,19 @@ void World::expect_progress(std::vector<MemberId> core) {
   while (stage_.now < end) {
     run_for(milliseconds(50));
     std::erase_if(core, [&](MemberId id) { return at(id.value()).halted(); });
-    const bool all_run = std::all_of(core.begin(), core.end(),
+    // What a disk did before the faults ended may stop a member only now.
+    for (const MemberId id : core) at(id.value()).start();
+    // A change that was under way comes to its end first; whoever is out by then owes nothing.
+    if (!checker_.is_settled()) continue;
+    std::vector<MemberId> members = core;
+    std::erase_if(members, [&](MemberId id) { return !checker_.configuration().contains(id); });
+    const bool all_run = std::all_of(members.begin(), members.end(),
                                      [&](MemberId id) { return at(id.value()).running(); });
     if (!all_run) continue;
-    progressed = progressed || clients_.probe_progress(core);
+    progressed = progressed || clients_.probe_progress(members);
     if (!progressed) continue;
     try {
-      checker_.logs_are_equal(core);
+      checker_.logs_are_equal(members);
       return;
     } catch (const Violation& different) {
       // Not yet.
@@ -98,6 +108,44 @@ void World::expect_progress(std::vector<MemberId> core) {
   }
   violated("{} of {} members that are healed do not get on{}{}", core.size(), members_.size(),
            trouble.empty() ? "" : ": " + trouble, statuses);
+}
+
+void World::restart_together(const std::vector<MemberId>& ids) {
+  for (const MemberId id : ids) at(id.value()).crash(Member::End::kKilled);
+}
+
+void World::expect_calm_beside_the_deaf() {
+  std::vector<MemberId> others;
+  for (const MemberId id : checker_.configuration().members()) {
+    if (at(id.value()).running()) others.push_back(id);
+  }
+  // The leader, as often as not.
+  MemberId deaf = others[stage_.nemesis_dice.below(others.size())];
+  if (const Member* leader = nemesis_.leader(); leader && stage_.nemesis_dice.chance(1, 2)) {
+    deaf = leader->id();
+  }
+  std::erase(others, deaf);
+  if (!decides(others)) return;
+  stage_.reached(Situation::kDeafMember);
+  // To everybody, or to the leader alone: then it hears what others think of its campaign.
+  const Member* heard_by_others = nemesis_.leader();
+  if (heard_by_others && heard_by_others->id() != deaf && stage_.nemesis_dice.chance(1, 2)) {
+    stage_.tell("{} does not hear {}", deaf, heard_by_others->id());
+    network_.deafen(deaf.value(), heard_by_others->id().value());
+  } else {
+    stage_.tell("{} is deaf", deaf);
+    network_.deafen(deaf.value(), std::nullopt);
+  }
+  expect_progress(others);
+  const Member* leader = nemesis_.leader();
+  const Term term = leader == nullptr ? Term{} : leader->node().term();
+  run_for(8 * stage_.swarm.core.election_timeout_max);
+  others.push_back(deaf);
+  for (const MemberId id : others) {
+    if (at(id.value()).node().term() <= term) continue;
+    violated("a member that does not hear the leader of term {} disturbs: {} is in term {}", term,
+             id, at(id.value()).node().term());
+  }
 }
 
 void World::expect_quiet(std::size_t members) {

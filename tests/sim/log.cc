@@ -8,7 +8,7 @@
 namespace coord::sim {
 
 namespace {
-using Work = raft::testing::FaultFileSystem::Work;
+using DiskWork = raft::testing::FaultFileSystem::Work;
 }
 
 void SimLog::submit(raft::Durable batch) {
@@ -56,7 +56,7 @@ void SimLog::write(std::vector<raft::Durable> group) {
       stage.disk_dice.chance(stage.swarm.failed_syncs, 100'000)) {
     around_.files.fail_next_sync();
   }
-  around_.files.begin(Work::kGroup);
+  around_.files.begin(DiskWork::kGroup);
   if (const Status written = log_->write(group_); !written.ok()) error_ = written.error();
   completion_ = [ticket = group_.back().ticket](raft::Node& node) { node.persisted(ticket); };
   take(sync_time());
@@ -65,7 +65,7 @@ void SimLog::write(std::vector<raft::Durable> group) {
 Duration SimLog::sync_time() {
   Stage& stage = around_.stage;
   const Swarm& swarm = stage.swarm;
-  Duration time = exponential(stage.disk_dice, swarm.sync_mean);
+  Duration time = stage.about(stage.disk_dice, swarm.sync_mean);
   if (stage.healed) return time;
   if (swarm.slow_syncs > 0 && stage.disk_dice.chance(swarm.slow_syncs, 1000)) {
     time += up_to(stage.disk_dice, seconds(3));
@@ -78,7 +78,7 @@ Duration SimLog::sync_time() {
 }
 
 void SimLog::serve(const raft::Load& load) {
-  around_.files.begin(Work::kOther);
+  around_.files.begin(DiskWork::kOther);
   auto slice = log_->read(load.from, load.through, load.bytes_max);
   if (!slice.ok() && slice.error().code != ErrorCode::kCompacted &&
       slice.error().code != ErrorCode::kInvalidArgument) {
@@ -96,7 +96,7 @@ void SimLog::serve(const raft::Load& load) {
 }
 
 void SimLog::serve(const Cut& cut) {
-  around_.files.begin(Work::kOther);
+  around_.files.begin(DiskWork::kOther);
   const auto first = log_->cut(cut.through);
   if (!first.ok()) {
     error_ = first.error();
@@ -113,7 +113,8 @@ void SimLog::take(Duration time) {
 }
 
 Result<SimLog::Completion> SimLog::done() {
-  around_.files.finish();
+  using Outcome = raft::testing::FaultFileSystem::Outcome;
+  around_.files.finish(error_ ? Outcome::kFailed : Outcome::kDone);
   if (error_) return *error_;
   if (!group_.empty()) around_.checker.written(member_);
   group_.clear();

@@ -42,12 +42,15 @@ Member::Member(Stage& stage, Checker& checker, Observer& observer, MemberId id)
       checker_(checker),
       observer_(observer),
       id_(id),
-      flushed_(stage.swarm.base, stage.swarm.configuration),
+      flushed_(stage.swarm.base, stage.swarm.configuration.contains(id) ? stage.swarm.configuration
+                                                                        : raft::Configuration{}),
       state_(flushed_) {
   Prng& dice = stage_.clock_dice;
   clock_offset_ = seconds(dice.below(1000));
   const std::uint64_t drift = stage_.swarm.clock_drift;
-  clock_rate_ = static_cast<std::int64_t>(1000 - drift + dice.below(2 * drift + 1));
+  const bool extreme = stage_.swarm.extreme_clocks;
+  clock_rate_ = static_cast<std::int64_t>(
+      1000 - drift + (extreme ? dice.below(2) * 2 * drift : dice.below(2 * drift + 1)));
   if (!stage_.swarm.base.index.is_zero()) {
     files_.put(log_options().directory / raft::segment_name(1),
                segment_after(stage_.swarm.base, id_, log_options().first_segment_bytes));
@@ -84,7 +87,7 @@ void Member::open() {
   } else {
     opening_failed_ = opened.error();
   }
-  stage_.after(exponential(stage_.disk_dice, stage_.swarm.sync_mean) + Duration(1),
+  stage_.after(stage_.about(stage_.disk_dice, stage_.swarm.sync_mean) + Duration(1),
                Opened{number(), life_});
 }
 
@@ -97,17 +100,24 @@ void Member::handle(const Opened& action) {
 }
 
 void Member::begin(std::unique_ptr<raft::Log> log) {
-  auto restored = raft::restore(*log, flushed_.applied(), flushed_.configuration());
+  auto restored = raft::restore(*log, flushed_.applied(), flushed_.configuration(), installed_);
   if (!restored.ok()) return refuse(restored.error());
   stage_.tell("{} starts with {} entries behind {}, {}", id_, restored->entries.size(),
               restored->applied, raft::describe(restored->hard_state));
-  checker_.started(id_, *restored);
+  checker_.started(id_, *restored, installed_.index);
   if (flushed_.applied().index > stage_.swarm.base.index) {
     stage_.reached(Situation::kRestartedFromFlush);
   }
   state_ = flushed_;
   log_ = std::make_unique<SimLog>(SimLog::Surroundings{stage_, checker_, files_}, id_, life_,
                                   std::move(log));
+  snapshots_ = std::make_unique<SimSnapshots>(
+      stage_, SimSnapshots::Host{
+                  .number = number(),
+                  .later = [this](Duration delay,
+                                  std::function<void()> work) { later(delay, std::move(work)); },
+                  .flushed = [this]() -> const State& { return flushed_; },
+                  .install = [this](State state) { install(std::move(state)); }});
   raft::CoreOptions options = stage_.swarm.core;
   options.cluster = kCluster;
   options.self = id_;
@@ -115,18 +125,21 @@ void Member::begin(std::unique_ptr<raft::Log> log) {
   // depend on it.
   options.seed = stage_.swarm.core.seed + id_.value();
   node_ = std::make_unique<raft::Node>(
-      raft::NodeOptions{.core = options, .log_entries_kept = stage_.swarm.log_entries_kept},
+      raft::NodeOptions{.core = options,
+                        .snapshots = stage_.swarm.snapshots,
+                        .log_bytes_kept = stage_.swarm.log_bytes_kept,
+                        .log_entries_kept = stage_.swarm.log_entries_kept},
       std::move(*restored),
       raft::Node::Dependencies{.log = *log_,
                                .peers = *this,
                                .state_machine = *this,
                                .observer = *this,
-                               .snapshots = snapshots_,
+                               .snapshots = *snapshots_,
                                .clock = [this] { return local(); },
                                .logger = &silent()},
       local());
   before_ = node_->status();
-  stage_.after(exponential(stage_.disk_dice, stage_.swarm.flush_every),
+  stage_.after(time_to_flush(),
                Flush{Flush::Stage::kBegin, number(), life_});
   request_turn();
 }
@@ -163,6 +176,9 @@ void Member::crash(End end) {
 void Member::end_process() {
   node_.reset();
   log_.reset();
+  snapshots_.reset();
+  works_.clear();
+  works_end_ = {};
   opened_.reset();
   opening_ = false;
   flushing_.reset();
@@ -238,6 +254,34 @@ void Member::handle(const DiskDone& action) {
   }
   if (stage_.trace.has_words()) stage_.tell("[{}] disk done", id_);
   step([completion = std::move(*completion)](raft::Node& node) { completion(node); });
+}
+
+void Member::later(Duration delay, std::function<void()> work) {
+  works_end_ = std::max(works_end_, stage_.now + delay);
+  works_.push_back(std::move(work));
+  stage_.schedule.add(works_end_, Work{number(), life_});
+}
+
+void Member::handle(const Work& action) {
+  if (!is(action.life) || !node_) return;
+  const auto work = std::move(works_.front());
+  works_.pop_front();
+  step([work](raft::Node&) { work(); });
+}
+
+// Atomic, like the replacement of a file.
+void Member::install(State state) {
+  stage_.tell("[{}] its state is now as of {}", id_, state.applied());
+  stage_.reached(Situation::kSnapshotInstalled);
+  checker_.installed(id_, state);
+  installed_ = state.applied();
+  flushed_ = state_ = std::move(state);
+  flushing_.reset();
+  observer_.on_passed_over(*this, installed_.index);
+  // Between the state and the log that has to follow it.
+  if (stage_.swarm.crash_every > Duration(0) && stage_.disk_dice.chance(1, 8)) {
+    stage_.after(up_to(stage_.disk_dice, stage_.swarm.sync_mean), Crash{number(), life_});
+  }
 }
 
 void Member::handle(const Wake& action) {
@@ -327,16 +371,22 @@ void Member::schedule_wake() {
   stage_.schedule.add(at, Wake{number(), life_});
 }
 
+Duration Member::time_to_flush() {
+  const bool rarely = stage_.swarm.uneven_flushes && id_.value() % 3 == 0;
+  return exponential(stage_.disk_dice, stage_.swarm.flush_every * (rarely ? 10 : 1));
+}
+
 void Member::handle(const Flush& action) {
   if (!is(action.life) || !node_) return;
   if (action.stage == Flush::Stage::kBegin) {
-    stage_.after(exponential(stage_.disk_dice, stage_.swarm.flush_every) + microseconds(1), action);
+    stage_.after(time_to_flush() + microseconds(1), action);
     if (paused_ || flushing_ || state_.applied() == flushed_.applied()) return;
     flushing_ = state_;
     stage_.after(2 * exponential(stage_.disk_dice, stage_.swarm.sync_mean) + Duration(1),
                  Flush{Flush::Stage::kDone, number(), life_});
     return;
   }
+  if (!flushing_) return;  // a snapshot has taken its place
   flushed_ = std::move(*flushing_);
   flushing_.reset();
   step([through = flushed_.applied()](raft::Node& node) { node.flushed(through); });

@@ -3,6 +3,7 @@
 // stays.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,7 +12,7 @@
 #include "raft/node/node.h"
 #include "tests/sim/checker.h"
 #include "tests/sim/log.h"
-#include "tests/sim/no_snapshots.h"
+#include "tests/sim/snapshots.h"
 #include "tests/sim/stage.h"
 #include "tests/sim/state.h"
 
@@ -27,6 +28,8 @@ class Member final : private raft::PeerLinks,
     virtual ~Observer() = default;
     virtual void on_send(Member& member, std::vector<raft::Message> messages) = 0;
     virtual void on_applied(Member& member, raft::LogId id, const Answer& answer) = 0;
+    // A snapshot took the place of everything up to there: nobody is told what became of it.
+    virtual void on_passed_over(Member& member, Index through) = 0;
     virtual void on_leads(Member& member, Term term) = 0;
     // Nothing is taken from that member: it was removed from the cluster.
     virtual void on_refused(MemberId removed) = 0;
@@ -34,6 +37,7 @@ class Member final : private raft::PeerLinks,
     virtual void on_stopped(Member& member) = 0;
   };
 
+  // One that is not in the first configuration begins with nothing, when it is started.
   Member(Stage& stage, Checker& checker, Observer& observer, MemberId id);
   ~Member();
 
@@ -43,6 +47,8 @@ class Member final : private raft::PeerLinks,
   void crash(End end);
   void pause();
   void resume();
+  // At some time, if it does not run now.
+  bool started() const { return life_ > 0; }
   bool running() const { return node_ != nullptr; }
   bool down() const { return !node_ && !opening_; }
   bool paused() const { return paused_; }
@@ -52,6 +58,7 @@ class Member final : private raft::PeerLinks,
   // --- What happens to it ---
   void handle(const DiskDone& action);
   void handle(const Opened& action);
+  void handle(const Work& action);
   void handle(const Wake& action);
   void handle(const Turn& action);
   void handle(const Flush& action);
@@ -68,7 +75,12 @@ class Member final : private raft::PeerLinks,
   // --- What clients may do; only while running and not paused ---
   Result<raft::LogId> propose(Bytes command);
   void read_gate(std::function<void(Status)> done);
+  // An operator's.
+  Result<raft::LogId> change(raft::Configuration target);
+  Status transfer(MemberId target);
   const State& state() const { return state_; }
+  // What its disk has the state as of.
+  Index flushed() const { return flushed_.applied().index; }
 
   MemberId id() const { return id_; }
   std::uint8_t number() const { return static_cast<std::uint8_t>(id_.value()); }
@@ -93,6 +105,8 @@ class Member final : private raft::PeerLinks,
   void apply(std::span<const raft::Entry> entries) override;
   void on_fact(const raft::Fact& fact) override;
   void open();
+  void later(Duration delay, std::function<void()> work);
+  void install(State state);
   void begin(std::unique_ptr<raft::Log> log);
   void refuse(const Error& error);
   void stop_by_itself(const Error& error);
@@ -102,6 +116,7 @@ class Member final : private raft::PeerLinks,
   void look(int events);
   void cover(const raft::CoreStatus& status);
   void request_turn();
+  Duration time_to_flush();
   void schedule_wake();
   raft::LogOptions log_options() const;
 
@@ -115,6 +130,7 @@ class Member final : private raft::PeerLinks,
   raft::testing::FaultFileSystem files_;
   // The state as of the last flush, which is on the disk as one transaction; and one on its way.
   State flushed_;
+  raft::LogId installed_{};  // the last entry of the last snapshot that the state was
   std::optional<State> flushing_;
 
   // The process; all of it is gone with a crash.
@@ -124,7 +140,9 @@ class Member final : private raft::PeerLinks,
   std::unique_ptr<raft::Log> opened_;
   State state_;
   std::unique_ptr<SimLog> log_;
-  NoSnapshots snapshots_;
+  std::unique_ptr<SimSnapshots> snapshots_;
+  std::deque<std::function<void()>> works_;  // beside the loop, oldest first
+  Instant works_end_{};
   std::unique_ptr<raft::Node> node_;
   bool paused_ = false;
   bool resuming_ = false;

@@ -54,8 +54,13 @@ void Member::on_fact(const raft::Fact& fact) {
                                      : Situation::kDiskTooSlowToLead);
   } else if (std::holds_alternative<raft::Truncated>(fact)) {
     stage_.reached(Situation::kLogTruncated);
-  } else if (std::holds_alternative<raft::PeerNeedsSnapshot>(fact)) {
-    violated("member {}: {} although nothing was cut that it needs", id_, raft::describe(fact));
+    if (std::get<raft::Truncated>(fact).from <= before_.configuration_index) {
+      stage_.reached(Situation::kConfigurationRolledBack);
+    }
+  } else if (const auto* taken = std::get_if<raft::SnapshotTaken>(&fact)) {
+    if (taken->kept) stage_.reached(Situation::kSnapshotAmidAppends);
+  } else if (std::holds_alternative<raft::TransferFailed>(fact)) {
+    stage_.reached(Situation::kTransferFailed);
   } else if (const auto* refused = std::get_if<raft::MessageRefused>(&fact)) {
     // Answers of those who were members may still come.
     if (refused->reason == raft::MessageRefused::Reason::kUnknownSender) return;
@@ -71,6 +76,20 @@ Result<raft::LogId> Member::propose(Bytes command) {
   look(1);
   request_turn();
   return place;
+}
+
+Result<raft::LogId> Member::change(raft::Configuration target) {
+  auto place = node_->change_configuration(std::move(target));
+  look(1);
+  request_turn();
+  return place;
+}
+
+Status Member::transfer(MemberId target) {
+  Status accepted = node_->transfer_leadership(target);
+  look(1);
+  request_turn();
+  return accepted;
 }
 
 void Member::read_gate(std::function<void(Status)> done) {

@@ -24,6 +24,8 @@ void Nemesis::start() {
   again(What::kFullDisk, swarm.full_disk_every);
   again(What::kDamage, swarm.damage_every);
   again(What::kWallJump, swarm.wall_jump_every);
+  again(What::kChange, swarm.change_every);
+  again(What::kTransfer, swarm.transfer_every);
 }
 
 void Nemesis::again(What what, Duration mean) {
@@ -87,6 +89,17 @@ void Nemesis::handle(const Trouble& trouble) {
       again(trouble.what, swarm.wall_jump_every);
       if (kept) jump_wall_clock(dice);
       break;
+    case What::kChange:
+      again(trouble.what, swarm.change_every);
+      if (kept) change_members(dice);
+      break;
+    case What::kTransfer:
+      again(trouble.what, swarm.transfer_every);
+      if (kept) transfer(dice);
+      break;
+    case What::kNewLeader:
+      if (kept) unseat(dice, MemberId(trouble.member));
+      break;
     case What::kHeal:
     case What::kSpace:
       break;
@@ -100,6 +113,14 @@ void Nemesis::handle(const Crash& action) {
   if (!stage_.plan.troubles.has(++stage_.troubles)) return;
   stage_.tell("trouble {}", stage_.troubles);
   crash(member, dice);
+}
+
+Member& Nemesis::anyone(Prng& dice) {
+  std::vector<Member*> started;
+  for (const auto& member : members_) {
+    if (member->started()) started.push_back(member.get());
+  }
+  return *started[dice.below(started.size())];
 }
 
 Member& Nemesis::leader_or_anyone(Prng& dice) {
@@ -160,6 +181,9 @@ void Nemesis::leads(Term term) {
   if (!newest_leader_term_.is_zero()) {
     stage_.reached(Situation::kLeaderReplaced);
     if (term > newest_leader_term_ + 1) stage_.reached(Situation::kElectionUndecided);
+  }
+  if (!transferred_from_.is_zero() && term == transferred_from_ + 1) {
+    stage_.reached(Situation::kTransferred);
   }
   newest_leader_term_ = std::max(newest_leader_term_, term);
   if (leader_crashed_at_ &&

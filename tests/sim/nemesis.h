@@ -21,6 +21,8 @@ class Nemesis {
   // The process has ended, and starts again some time later.
   void ended(Member& member);
   void leads(Term term);
+  // Of the newest term; none if nobody who runs leads.
+  Member* leader();
 
  private:
   void again(Trouble::What what, Duration mean);
@@ -34,7 +36,12 @@ class Nemesis {
   void fill_disk(Prng dice);
   void damage_someone(Prng dice);
   void jump_wall_clock(Prng dice);
-  Member& anyone(Prng& dice) { return *members_[dice.below(members_.size())]; }
+  // --- nemesis_operator.cc: what an operator does ---
+  void change_members(Prng dice);
+  void transfer(Prng dice);
+  void unseat(Prng dice, MemberId receiver);
+  std::optional<raft::Configuration> draw_target(Prng& dice, const Member& leader);
+  Member& anyone(Prng& dice);
   Member& leader_or_anyone(Prng& dice);
 
   Stage& stage_;
@@ -43,6 +50,7 @@ class Nemesis {
   std::vector<std::unique_ptr<Member>>& members_;
   std::optional<Instant> leader_crashed_at_;
   Term newest_leader_term_{};
+  Term transferred_from_{};
 };
 
 }  // namespace coord::sim

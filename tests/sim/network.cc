@@ -141,6 +141,12 @@ void Network::separate(const std::array<bool, kMembersMax>& group) {
   });
 }
 
+void Network::deafen(std::uint64_t member, std::optional<std::uint64_t> to_whom) {
+  for (std::uint64_t from = 1; from < kMembersMax; ++from) {
+    if (!to_whom || *to_whom == from) links_[from][member].blocked = true;
+  }
+}
+
 void Network::clog(std::uint64_t from, std::optional<std::uint64_t> to, Instant until) {
   for (std::uint64_t other = 1; other < kMembersMax; ++other) {
     if (to && *to != other) continue;

@@ -42,7 +42,7 @@ class Network {
   }
   // Behind everything that is under way on that link.
   Instant behind(std::uint64_t from, std::uint64_t to) const;
-  Duration delay() { return exponential(stage_.network_dice, stage_.swarm.delay_mean); }
+  Duration delay() { return stage_.about(stage_.network_dice, stage_.swarm.delay_mean); }
 
   // --- What the nemesis does; the dice are its own ---
   // Cuts some links, in one of several shapes; `favourite` is met more often than others.
@@ -52,6 +52,8 @@ class Network {
   void clog(std::uint64_t from, std::optional<std::uint64_t> to, Instant until);
   void reset(Prng& dice, std::uint64_t from, std::uint64_t to);
   // Nothing passes between the two groups.
+  // Nothing reaches it, or nothing from that one; what it sends arrives.
+  void deafen(std::uint64_t member, std::optional<std::uint64_t> to_whom);
   void separate(const std::array<bool, kMembersMax>& group);
   // From now on nothing goes wrong.
   void become_perfect();

@@ -29,6 +29,10 @@ struct DiskDone {
   std::uint8_t member;
   Life life;
 };
+struct Work {  // the oldest of what the member does beside its loop is done
+  std::uint8_t member;
+  Life life;
+};
 struct Opened {  // the log has been read; the member can begin
   std::uint8_t member;
   Life life;
@@ -77,6 +81,9 @@ struct Trouble {
     kSpace,
     kDamage,
     kWallJump,
+    kChange,
+    kTransfer,
+    kNewLeader,  // as soon as a member has a snapshot and is to put it in place
   } what;
   std::uint8_t member = 0;
 };
@@ -87,8 +94,8 @@ struct ClientStep {
   std::uint32_t number;  // of the client, the attempt, or the watcher
 };
 
-using Action = std::variant<Deliver, DiskDone, Opened, Wake, Turn, PeerHint, Flush, Crash, Restart,
-                            Resume, Trouble, ClientStep>;
+using Action = std::variant<Deliver, DiskDone, Work, Opened, Wake, Turn, PeerHint, Flush, Crash,
+                            Restart, Resume, Trouble, ClientStep>;
 
 class Schedule {
  public:

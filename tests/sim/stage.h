@@ -8,6 +8,7 @@
 
 #include "raft/base/prng.h"
 #include "tests/sim/coverage.h"
+#include "tests/sim/dice.h"
 #include "tests/sim/plan.h"
 #include "tests/sim/schedule.h"
 #include "tests/sim/swarm.h"
@@ -38,6 +39,10 @@ struct Stage {
   }
 
   void after(Duration delay, Action action) { schedule.add(now + delay, action); }
+  // How long something takes that takes about `mean`.
+  Duration about(Prng& dice, Duration mean) const {
+    return swarm.lockstep ? mean : exponential(dice, mean);
+  }
   void reached(Situation situation) { coverage.reached(situation); }
   template <class... Args>
   void tell(fmt::format_string<Args...> format, Args&&... args) {

@@ -48,6 +48,10 @@ class State {
   };
   Applied apply(const raft::Entry& entry);
 
+  // A snapshot; what is read back is equal.
+  Bytes to_bytes() const;
+  static State from_bytes(std::span<const std::byte> bytes);
+
   raft::LogId applied() const { return applied_; }
   const raft::Configuration& configuration() const { return configuration_; }
   // Was a member, and is none any more.

@@ -117,6 +117,50 @@ void draw_clients(Prng& prng, Swarm& swarm) {
   swarm.probe_every = between(prng, milliseconds(5), milliseconds(150));
 }
 
+// A lease that ends late is met only if another leader comes as early as it may, while clients still
+// read from the old one, which has not noticed.
+void draw_tight_lease(Prng& prng, Swarm& swarm) {
+  swarm.clock_drift = 47;  // as much as is assumed
+  swarm.extreme_clocks = true;
+  swarm.core.heartbeat_interval = swarm.core.election_timeout_min / 3;
+  swarm.core.election_timeout_max = swarm.core.election_timeout_min + milliseconds(5);
+  swarm.partition_every = between(prng, milliseconds(200), milliseconds(1500));
+  swarm.delay_mean = std::min<Duration>(swarm.delay_mean, milliseconds(5));
+  swarm.sync_mean = std::min<Duration>(swarm.sync_mean, milliseconds(2));
+  swarm.probe_every = milliseconds(5);
+}
+
+void draw_operator(Prng& prng, Swarm& swarm) {
+  if (prng.chance(1, 4)) swarm.transfer_every = between(prng, milliseconds(200), seconds(4));
+  if (prng.chance(2, 3)) {
+    // So little that whoever is away for a moment needs a snapshot.
+    swarm.log_bytes_kept = prng.between(1, prng.chance(2, 3) ? 1000 : 20'000);
+    swarm.uneven_flushes = prng.chance(2, 3);
+    swarm.log_entries_kept = std::min<std::uint64_t>(swarm.log_entries_kept, 10);
+    swarm.flush_every = std::min<Duration>(swarm.flush_every, milliseconds(500));
+  }
+  swarm.snapshots.chunk_bytes = prng.between(64, 2000);
+  swarm.snapshots.window_bytes = swarm.snapshots.chunk_bytes * prng.between(1, 8);
+  swarm.snapshots.bytes_per_second = prng.chance(1, 4) ? prng.between(20'000, 1'000'000) : 1 << 30;
+  swarm.snapshots.patience = between(prng, milliseconds(50), seconds(1));
+  swarm.snapshots.give_up = between(prng, seconds(2), seconds(10));
+  if (prng.chance(1, 2)) swarm.snapshot_mean = between(prng, milliseconds(1), milliseconds(1500));
+  if (prng.chance(1, 2)) swarm.unseated_leaders = prng.between(100, 700);
+  const bool changes = prng.chance(2, 5);
+  const Duration every = between(prng, milliseconds(100), seconds(3));
+  // Damage spares what a quorum needs, which is no fixed set of members then; and whoever joins
+  // begins with nothing, not behind a base.
+  if (changes && swarm.damage_every == Duration(0) && swarm.base.index.is_zero()) {
+    swarm.change_every = every;
+  }
+  if (prng.chance(1, 5)) {
+    swarm.core.lease_reads = true;
+    // Two clocks that are off in opposite directions by that much keep to the assumption.
+    swarm.clock_drift = std::min<std::uint64_t>(swarm.clock_drift, 40);
+    if (prng.chance(1, 2)) draw_tight_lease(prng, swarm);
+  }
+}
+
 }  // namespace
 
 Swarm draw_swarm(std::uint64_t seed) {
@@ -130,11 +174,14 @@ Swarm draw_swarm(std::uint64_t seed) {
   Prng processes = prng.split();
   Prng core = prng.split();
   Prng clients = prng.split();
+  Prng people = prng.split();
   draw_network(network, swarm);
   draw_disk(disk, swarm);
   draw_processes(processes, swarm);
   draw_core(core, swarm);
   draw_clients(clients, swarm);
+  draw_operator(people, swarm);
+  swarm.lockstep = prng.chance(1, 10);
   return swarm;
 }
 
@@ -168,6 +215,12 @@ std::string_view to_string(Fault fault) {
       return "drift";
     case Fault::kLateTurns:
       return "late-turns";
+    case Fault::kChanges:
+      return "changes";
+    case Fault::kTransfers:
+      return "transfers";
+    case Fault::kSnapshots:
+      return "snapshots";
     case Fault::kCount:
       break;
   }
@@ -221,6 +274,17 @@ void remove(Swarm& swarm, Fault fault) {
     case Fault::kLateTurns:
       swarm.turn_max = kNever;
       break;
+    case Fault::kChanges:
+      swarm.change_every = kNever;
+      break;
+    case Fault::kTransfers:
+      swarm.transfer_every = kNever;
+      break;
+    case Fault::kSnapshots:
+      swarm.log_bytes_kept = limits::kLogBytesKept;
+      swarm.snapshot_mean = kNever;
+      swarm.unseated_leaders = 0;
+      break;
     case Fault::kCount:
       break;
   }
@@ -256,6 +320,7 @@ std::string describe(const Swarm& swarm) {
       ms(swarm.core.election_timeout_min), ms(swarm.core.election_timeout_max));
   text += fmt::format("\n  network: delay {:.2f} ms{}", ms(swarm.delay_mean),
                       swarm.ordered ? " in order" : "");
+  if (swarm.lockstep) text += ", in lockstep";
   text += rate("loss", swarm.loss) + rate("duplicates", swarm.duplicate) +
           rate("replays", swarm.replay) + rate("capacity", swarm.link_capacity) +
           every("partitions", swarm.partition_every) + every("clogs", swarm.clog_every) +
@@ -270,7 +335,15 @@ std::string describe(const Swarm& swarm) {
   text += swarm.closes_connections ? "seen to end" : "end silently";
   text += every("crash", swarm.crash_every) + rate("crash in writes", swarm.crash_in_write) +
           every("pause", swarm.pause_every) + rate("drift", swarm.clock_drift) +
+          (swarm.extreme_clocks ? ", extreme clocks" : "") +
           every("wall clock jumps", swarm.wall_jump_every);
+  text += every("change", swarm.change_every) + every("transfer", swarm.transfer_every);
+  if (swarm.log_bytes_kept != limits::kLogBytesKept) {
+    text += fmt::format(", {} bytes of log kept, snapshots of {:.0f} ms in pieces of {}",
+                        swarm.log_bytes_kept, ms(swarm.snapshot_mean), swarm.snapshots.chunk_bytes);
+    text += rate("leaders unseated", swarm.unseated_leaders);
+  }
+  if (swarm.core.lease_reads) text += ", reads under a lease";
   if (swarm.turn_max > Duration(0)) text += fmt::format(", turns {:.3f} ms", ms(swarm.turn_max));
   text += fmt::format("\n  core: append {} bytes, window {}, cache {}, uncommitted {}",
                       swarm.core.append_bytes_max, swarm.core.inflight_appends_max,

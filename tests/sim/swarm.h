@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "raft/core/core.h"
+#include "raft/node/snapshot_sender.h"
 
 namespace coord::sim {
 
@@ -26,6 +27,9 @@ enum class Fault : std::uint8_t {
   kPauses,
   kDrift,
   kLateTurns,
+  kChanges,
+  kTransfers,
+  kSnapshots,
   kCount,
 };
 std::string_view to_string(Fault fault);
@@ -35,6 +39,10 @@ struct Swarm {
   raft::CoreOptions core;
   // Every log begins behind this entry, as if it had been cut there: numbers of any size.
   raft::LogId base{};
+
+  // Delays and disks are as regular as clockwork: members that begin together go on together, and
+  // only what they draw themselves tells them apart.
+  bool lockstep = false;
 
   // Network. Rates are in 1/1000.
   Duration delay_mean = milliseconds(1);
@@ -56,7 +64,12 @@ struct Swarm {
   std::uint64_t slow_syncs = 0;       // in 1/1000: takes as long as an election timeout and longer
   std::uint64_t failed_syncs = 0;     // in 1/100,000
   Duration flush_every = seconds(1);  // of the state machine; the log is cut behind it
+  bool uneven_flushes = false;        // every third member flushes ten times more rarely
   std::uint64_t log_entries_kept = 0;
+  std::uint64_t log_bytes_kept = limits::kLogBytesKept;
+  raft::SnapshotSendOptions snapshots;
+  std::uint64_t unseated_leaders = 0;  // in 1/1000 of the snapshots that have arrived
+  Duration snapshot_mean{0};  // to make one, to verify and to install one, beside what syncs take
   std::size_t segment_bytes = 16 * limits::kKiB;
   Duration full_disk_every{0};
   Duration damage_every{0};
@@ -69,8 +82,13 @@ struct Swarm {
   Duration pause_every{0};
   Duration pause_max = seconds(2);
   std::uint64_t clock_drift = 0;  // in 1/1000, either way
+  bool extreme_clocks = false;    // each is off by as much as that
   Duration wall_jump_every{0};    // of the wall clock, which consensus must not care for
   Duration turn_max{0};           // outputs are taken this much later than events are stepped
+
+  // An operator.
+  Duration change_every{0};    // of the members; zero: never
+  Duration transfer_every{0};  // of leadership
 
   // Clients.
   std::uint64_t clients = 4;

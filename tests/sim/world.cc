@@ -10,7 +10,8 @@ World::World(const Plan& plan, std::size_t trace_lines)
       checker_(stage_.swarm),
       clients_(stage_, checker_, members_),
       nemesis_(stage_, network_, checker_, members_) {
-  const std::size_t count = stage_.swarm.configuration.members().size();
+  const bool grows = stage_.swarm.change_every > Duration(0);
+  const std::size_t count = grows ? kMembersMax - 1 : stage_.swarm.configuration.members().size();
   for (std::size_t i = 1; i <= count; ++i) {
     members_.push_back(std::make_unique<Member>(stage_, checker_, *this, MemberId(i)));
   }
@@ -24,7 +25,7 @@ World::World(const Plan& plan, std::size_t trace_lines)
 World::~World() = default;
 
 void World::run() {
-  for (const auto& member : members_) member->start();
+  for (const MemberId id : stage_.swarm.configuration.members()) at(id.value()).start();
   clients_.start();
   nemesis_.start();
   while (!stage_.schedule.empty() && stage_.schedule.next_at() < Instant(stage_.plan.with_faults)) {
@@ -32,7 +33,7 @@ void World::run() {
   }
   stop_faults();
   const std::vector<MemberId> core = draw_core();
-  if (core.size() < members_.size()) {
+  if (checker_.is_settled() && core.size() < checker_.configuration().members().size()) {
     freeze_others(core);
     wake(core);
     expect_progress(core);
@@ -42,12 +43,15 @@ void World::run() {
   network_.become_perfect();
   std::vector<MemberId> all;
   for (const auto& member : members_) {
-    if (!member->halted()) all.push_back(member->id());
+    if (member->started() && !member->halted()) all.push_back(member->id());
   }
+  if (stage_.swarm.lockstep) restart_together(all);
   wake(all);
   expect_progress(all);
   expect_quiet(members_.size());
+  expect_calm_beside_the_deaf();
   clients_.judge_history();
+  if (stage_.swarm.core.lease_reads) stage_.reached(Situation::kLeaseRead);
 }
 
 void World::process_one() {
@@ -85,7 +89,7 @@ void World::handle(const PeerHint& action) {
 }
 
 void World::handle(const Restart& action) {
-  if (!stage_.healed) at(action.member).start();
+  if (!stage_.healed && at(action.member).started()) at(action.member).start();
 }
 
 void World::handle(const Resume& action) {
@@ -115,6 +119,10 @@ void World::on_send(Member& member, std::vector<raft::Message> messages) {
 
 void World::on_applied(Member& member, raft::LogId id, const Answer& answer) {
   clients_.applied(member, id, answer);
+}
+
+void World::on_passed_over(Member& member, Index through) {
+  clients_.passed_over(member, through);
 }
 
 void World::on_leads(Member&, Term term) {

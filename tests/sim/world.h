@@ -31,6 +31,7 @@ class World final : public Member::Observer {
   void run_for(Duration duration);
   void handle(const Deliver& action);
   void handle(const DiskDone& action) { at(action.member).handle(action); }
+  void handle(const Work& action) { at(action.member).handle(action); }
   void handle(const Opened& action) { at(action.member).handle(action); }
   void handle(const Wake& action) { at(action.member).handle(action); }
   void handle(const Turn& action) { at(action.member).handle(action); }
@@ -44,17 +45,25 @@ class World final : public Member::Observer {
 
   void on_send(Member& member, std::vector<raft::Message> messages) override;
   void on_applied(Member& member, raft::LogId id, const Answer& answer) override;
+  void on_passed_over(Member& member, Index through) override;
   void on_leads(Member& member, Term term) override;
   void on_refused(MemberId removed) override;
   void on_stopped(Member& member) override;
 
   // --- liveness.cc: what a healed cluster owes ---
   void stop_faults();
+  // These are enough to decide, as things stand.
+  bool decides(const std::vector<MemberId>& members) const;
   std::vector<MemberId> draw_core();
   void freeze_others(const std::vector<MemberId>& core);
   void wake(const std::vector<MemberId>& ids);
   void expect_progress(std::vector<MemberId> core);
   void expect_quiet(std::size_t members);
+  // Their processes end, so that all of them begin at the same moment.
+  void restart_together(const std::vector<MemberId>& ids);
+  // One member hears nobody and is heard by all. Should it lead, it has to notice; if not, it must
+  // not unseat whoever does.
+  void expect_calm_beside_the_deaf();
   Duration patience() const;
 
   Member& at(std::uint64_t number) { return *members_[number - 1]; }

@@ -300,7 +300,7 @@ TEST_F(SnapshotReceiverTest, WhatComesAgainWhileItIsVerified_IsNotVerifiedTwice)
 }
 
 TEST(LogBudgetTest, WhatLiesFurtherBackThanTheBytesKept_MayGo) {
-  LogBudget budget(Index(100));
+  LogBudget budget(Index(100), limits::kMiB);
   for (std::uint64_t i = 101; i <= 110; ++i) budget.add(Index(i), limits::kMiB);
   EXPECT_EQ(budget.beyond(11 * limits::kMiB), Index(0));
   EXPECT_EQ(budget.beyond(10 * limits::kMiB), Index(100));  // all of it, and it is just as much
@@ -311,7 +311,7 @@ TEST(LogBudgetTest, WhatLiesFurtherBackThanTheBytesKept_MayGo) {
 }
 
 TEST(LogBudgetTest, SmallEntries_AreCountedInSteps_NeverTooFar) {
-  LogBudget budget(Index(0));
+  LogBudget budget(Index(0), limits::kMiB);
   for (std::uint64_t i = 1; i <= 100'000; ++i) budget.add(Index(i), 100);
   // The newest 50,000 entries take 5,000,000 bytes; at least those are kept.
   EXPECT_LE(budget.beyond(5'000'000), Index(50'000));

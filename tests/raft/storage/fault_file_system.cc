@@ -222,10 +222,13 @@ void FaultFileSystem::begin(Work work) {
   under_way_ = work;
 }
 
-void FaultFileSystem::finish() {
+void FaultFileSystem::finish(Outcome outcome) {
   CHECK(under_way_.has_value());
   for (const Step& step : steps_) settle(step);
-  if (*under_way_ == Work::kGroup) newest_ = std::move(written_);
+  if (*under_way_ == Work::kGroup) {
+    if (outcome == Outcome::kDone) newest_.clear();
+    newest_.insert(newest_.end(), written_.begin(), written_.end());
+  }
   written_.clear();
   steps_.clear();
   under_way_.reset();

@@ -55,7 +55,9 @@ class FaultFileSystem final : public FileSystem {
   // A group of the log's records, or anything else. See newest_group().
   enum class Work { kGroup, kOther };
   void begin(Work work);
-  void finish();
+  // A group that failed may have written nothing, and the one before it is the newest then.
+  enum class Outcome { kDone, kFailed };
+  void finish(Outcome outcome = Outcome::kDone);
   bool under_way() const { return under_way_.has_value(); }
 
   // --- What a test looks at and damages ---------------------------------------------------------

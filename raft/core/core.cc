@@ -123,8 +123,9 @@ void Core::Impl::on(Propose event) {
     return;
   }
   // One entry always fits, however large, or it could never be written.
-  if (leader->uncommitted_bytes > 0 &&
-      leader->uncommitted_bytes + event.command.size() > options_.uncommitted_bytes_max) {
+  if (log_is_full() ||
+      (leader->uncommitted_bytes > 0 &&
+       leader->uncommitted_bytes + event.command.size() > options_.uncommitted_bytes_max)) {
     out_.proposals.push_back({event.id, Refusal::kOverloaded});
     return;
   }

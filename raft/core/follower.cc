@@ -50,7 +50,6 @@ void Core::Impl::on(const Message& message, AppendRequest& request) {
     reject_append(message, request);
     return;
   }
-  const Index through = request.previous.index + request.entries.size();
   // Entries are only taken off the log where they contradict the leader's, not because an append
   // ends before them: it may be an old one (Raft §3.5).
   const auto conflict =
@@ -65,8 +64,16 @@ void Core::Impl::on(const Message& message, AppendRequest& request) {
       refuse(message, Reason::kMalformed);
       return;
     }
-    store_entries(request, conflict->id.index);
+    // Entries for which there is no room are taken for lost, as any message may be (Raft §3.5). The
+    // leader sends them again when nothing has come of them for a while, and its other followers go
+    // on meanwhile. Those that contradict ours make room.
+    if (conflict->id.index > log_.last_index() && log_is_full()) {
+      request.entries.erase(conflict, request.entries.end());
+    } else {
+      store_entries(request, conflict->id.index);
+    }
   }
+  const Index through = request.previous.index + request.entries.size();
   // Not simply the leader's commit index: entries of ours after this append's end were not
   // compared.
   advance_commit(std::min(request.commit, through));

@@ -136,6 +136,10 @@ class Core::Impl {
 
   // --- membership.cc: who takes part (Raft §4) ---
   const Configuration& configuration() const { return configurations_.latest(); }
+  // Entries stay in memory until they are applied. A leader may always have that much uncommitted.
+  bool log_is_full() const {
+    return log_.bytes() >= options_.cached_log_bytes_max + options_.uncommitted_bytes_max;
+  }
   std::optional<Refusal> why_not(const Configuration& target) const;
   std::optional<Refusal> why_not_heard(const Leader& leader, const Configuration& target) const;
   void append_configuration(Configuration configuration);

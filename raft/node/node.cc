@@ -127,7 +127,7 @@ class Node::Impl {
   }
 
   Instant deadline() const {
-    if (wants_output_ || (!to_apply_.empty() && !installing_)) return now_;
+    if (wants_output_ || may_apply()) return now_;
     Instant deadline = core_.deadline();
     for (const auto& [peer, sender] : senders_) deadline = std::min(deadline, sender->deadline());
     return deadline;
@@ -263,8 +263,12 @@ class Node::Impl {
     dependencies_.peers.send(std::exchange(outbox_, {}));
   }
 
+  bool may_apply() const {
+    return !to_apply_.empty() && !installing_ && !dependencies_.state_machine.busy();
+  }
+
   void apply_slice() {
-    if (to_apply_.empty() || installing_) return;
+    if (!may_apply()) return;
     const Instant start = time();
     std::size_t entries = 0;
     std::size_t bytes = 0;

@@ -53,6 +53,9 @@ class StateMachine {
   virtual ~StateMachine() = default;
   // Entries in order, each once. Entries that are no commands are passed too: they take an index.
   virtual void apply(std::span<const Entry> entries) = 0;
+  // It has to do something else first. Nothing is applied meanwhile; pump() has to be called when
+  // that is over.
+  virtual bool busy() const { return false; }
 };
 
 // Who wants to know what happens to leadership (lease expiry, the API's waiting requests). Called

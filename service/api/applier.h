@@ -41,7 +41,11 @@ class Applier final : public raft::StateMachine, public Committer {
   // Called after every batch of entries, when the state may be read again.
   void after_apply(std::function<void()> hook) { hooks_.push_back(std::move(hook)); }
 
+  // Nothing is applied while that says so.
+  void wait_while(std::function<bool()> busy) { busy_ = std::move(busy); }
+
   void apply(std::span<const raft::Entry> entries) override;
+  bool busy() const override { return busy_ && busy_(); }
   kj::Promise<Result<CommandResults>> commit(Bytes command, Instant deadline) override;
   // Waits for what this member has appended there while it leads, as commit() does. To be called in
   // the turn that appended it.
@@ -84,6 +88,7 @@ class Applier final : public raft::StateMachine, public Committer {
   Clock clock_;
   raft::Node* node_ = nullptr;
   std::vector<std::function<void()>> hooks_;
+  std::function<bool()> busy_;
   std::map<Place, Pending> pending_;
   std::multimap<Revision, Waiting> readers_;
   bool shut_down_ = false;

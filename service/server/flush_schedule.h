@@ -16,13 +16,14 @@ struct FlushOptions {
   Duration age = seconds(2);
   // Entries that change nothing have to be flushed too some time, or the log could never be cut.
   std::uint64_t entries = 100'000;
-  // While LMDB writes so many pages, each of them takes as much memory. Scattered writes to many
-  // keys touch nearly a page each, and writing twice as many at a time would not save much.
+  // While LMDB writes so many pages, each of them takes as much memory, and the log's syncs wait
+  // for the disk that writes them. Scattered writes to many keys touch nearly a page each, so that
+  // writing more of them at a time would not save much.
   std::size_t pages = 2'000;
-  // A state that is so far behind with its flushes takes no writes until it has caught up: in bytes
-  // of memory, or in pages that the next flush will have to write.
-  std::size_t overload_bytes = 2 * limits::kOverlayBytesMax;
-  std::size_t overload_pages = 24'000;
+  // When so much waits for the flush under way to end, in bytes of memory or in pages that the next
+  // one will have to write, nothing is applied before it has.
+  std::size_t behind_bytes = limits::kOverlayBytesMax;
+  std::size_t behind_pages = 8'000;
 };
 
 class FlushSchedule {
@@ -31,9 +32,9 @@ class FlushSchedule {
 
   // Looks whether it is time; cheap.
   void look(Instant now);
-  bool overloaded() const {
-    return store_.overlay_bytes() > options_.overload_bytes ||
-           store_.flush_pages() > options_.overload_pages;
+  bool behind() const {
+    return store_.flushing() && (store_.overlay_bytes() > options_.behind_bytes ||
+                                 store_.flush_pages() > options_.behind_pages);
   }
 
  private:

@@ -18,6 +18,8 @@ constexpr milliseconds kHouseInterval{200};
 constexpr milliseconds kPublishAgain{1000};
 // Within that time reads can map some megabytes of the state, and no more.
 constexpr milliseconds kMemoryInterval{5};
+// While the disk is behind, so many proposals may wait for it.
+constexpr std::size_t kWritesWaitingMax = 2048;
 // A turn of the loop that took so long is worth a line.
 constexpr milliseconds kStallToReport{100};
 
@@ -99,6 +101,7 @@ Member::Member(rpc::Loop& loop, const ServerConfig& config, DataDirectory& data,
   applier_->attach(*node_);
   flushes_ = std::make_unique<FlushSchedule>(*state_, *store_, *node_);
   applier_->after_apply([this] { flushes_->look(loop_.now()); });
+  applier_->wait_while([this] { return flushes_->behind(); });
 
   lease_source_ = std::make_unique<StateLeaseSource>(*state_);
   leases_ = std::make_unique<LeaseKeeper>(*lease_source_, *applier_, loop_.timer(), wall_ms);
@@ -107,7 +110,7 @@ Member::Member(rpc::Loop& loop, const ServerConfig& config, DataDirectory& data,
       *watch_source_, loop_.timer(), [this](schema::Header::Builder header) { api_->fill(header); },
       WatchOptions{.key_bytes_max = config_.limits.key_bytes_max});
   compactor_ = std::make_unique<Compactor>(
-      *state_, *applier_, clock(), [this] { return !flushes_->overloaded(); },
+      *state_, *applier_, clock(), [this] { return !flushes_->behind(); },
       CompactorOptions{.keep = config_.history_keep, .revisions_kept = config_.history_revisions});
   api_ = std::make_unique<Api>(api_options(), api_dependencies());
   observers_->attach(place_, *api_, *compactor_, *leases_, *watches_);
@@ -235,7 +238,7 @@ ApiDependencies Member::api_dependencies() {
           .clock = clock(),
           .peer_service = [this](MemberId peer) { return transport_->service_of(peer); },
           .refuse_writes = [this]() -> std::optional<Error> {
-            if (!flushes_->overloaded()) return std::nullopt;
+            if (!flushes_->behind() || applier_->pending() < kWritesWaitingMax) return std::nullopt;
             Error error = make_error(ErrorCode::kOverloaded,
                                      "the disk is too slow: too much waits to be written to it");
             error.retry_after = milliseconds(100);

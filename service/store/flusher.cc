@@ -12,7 +12,6 @@ namespace coord::service {
 namespace {
 // Records after which the memory is looked at: each may bring in some pages of each level.
 constexpr std::size_t kLookInterval = 64;
-constexpr int kFlushNice = 0;
 }  // namespace
 
 Flusher::Flusher(std::function<void(Flushed)> finished)
@@ -62,8 +61,8 @@ std::unique_ptr<Overlay> Flusher::take_empty() {
 }
 
 void Flusher::work() {
-  // A flush keeps a processor busy for a while and is in no hurry.
-  give_way(kFlushNice);
+  // It does not give way: what is not written takes memory, and when there is too much of it
+  // nothing is applied, so that beside a busy loop all would wait for a flush that starves.
   std::unique_lock lock(mutex_);
   while (true) {
     wake_.wait(lock, [this] { return stopping_ || job_ || used_ != nullptr || !tasks_.empty(); });

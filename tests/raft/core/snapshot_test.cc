@@ -451,5 +451,44 @@ TEST(Snapshot, EntriesThatWereNotYetWritten_AreNotDroppedFromMemory_BecauseTheSt
   EXPECT_EQ(output.durable->append.front().id.index, Index(2));
 }
 
+TEST(Replication, EntriesForWhichThereIsNoRoom_AreTakenForLost) {
+  CoreOptions core_options;
+  core_options.cluster = ClusterId(7);
+  core_options.self = Cluster::id(2);
+  core_options.cached_log_bytes_max = 0;
+  core_options.uncommitted_bytes_max = 3000;
+  Restored restored;
+  restored.configuration = voters({1, 2, 3});
+  restored.first_index = Index(1);
+  Core core(core_options, restored, Instant{});
+  // The match that is acknowledged.
+  const auto append = [&](std::uint64_t index) {
+    AppendRequest request{.previous = {Term(index == 1 ? 0 : 1), Index(index - 1)},
+                          .commit = Index(index - 1),
+                          .round = {},
+                          .entries = {}};
+    request.entries.push_back(
+        {{Term(1), Index(index)}, EntryType::kCommand, text(std::string(1000, 'x'))});
+    core.step(Instant{}, Receive{{ClusterId(7), Cluster::id(1), Cluster::id(2), Term(1), request}});
+    const Output output = core.take_output();
+    if (output.durable) core.step(Instant{}, Persisted{output.durable->ticket});
+    for (const HeldMessage& held : output.held) {
+      if (const auto* reply = std::get_if<AppendReply>(&held.message.body))
+        return reply->match.value();
+    }
+    for (const Message& message : output.send) {
+      if (const auto* reply = std::get_if<AppendReply>(&message.body)) return reply->match.value();
+    }
+    return std::uint64_t{0};
+  };
+  std::uint64_t next = 1;
+  while (next < 10 && append(next) == next) ++next;
+  ASSERT_LT(next, 5u) << "nothing was applied";
+  EXPECT_EQ(append(next), next - 1);
+  core.step(Instant{}, Applied{Index(next - 2)});
+  static_cast<void>(core.take_output());
+  EXPECT_EQ(append(next), next) << "there is room again";
+}
+
 }  // namespace
 }  // namespace coord::raft

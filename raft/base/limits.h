@@ -31,7 +31,8 @@ inline constexpr std::size_t kConfigurableTransactionOperationsMax = 4096;
 
 // The log. An entry is a request, of whichever member's configuration, plus what the leader adds.
 inline constexpr std::size_t kEntryBytesMax = kConfigurableRequestBytesMax + kMiB / 2;
-inline constexpr std::size_t kSegmentBytes = 64 * kMiB;
+// A start reads all segments that are kept: small ones, so that little is kept that is of no use.
+inline constexpr std::size_t kSegmentBytes = 16 * kMiB;
 // Entries that a leader has appended and not committed; past that, writes are refused (overloaded).
 inline constexpr std::size_t kUncommittedBytesMax = 64 * kMiB;
 
@@ -56,6 +57,8 @@ inline constexpr std::size_t kApplyEntriesMax = 1024;
 // Entries that every member has and the state has durably, and that are kept in the log all the
 // same: whoever turns out to need one of the last few is spared a snapshot.
 inline constexpr std::uint64_t kLogEntriesKept = 4096;
+// But not more than about so much.
+inline constexpr std::uint64_t kLogTailBytesMax = 16 * kMiB;
 // Log that is kept for members that lag behind.
 inline constexpr std::uint64_t kLogBytesKept = 256 * kMiB;
 

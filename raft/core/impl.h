@@ -136,9 +136,11 @@ class Core::Impl {
 
   // --- membership.cc: who takes part (Raft §4) ---
   const Configuration& configuration() const { return configurations_.latest(); }
-  // Entries stay in memory until they are applied. A leader may always have that much uncommitted.
+  // Entries stay in memory until they are applied. Only while some wait for just that is it full:
+  // those that wait to be committed may need the ones that would be refused (Raft §3.6.2).
   bool log_is_full() const {
-    return log_.bytes() >= options_.cached_log_bytes_max + options_.uncommitted_bytes_max;
+    return applied_ < commit_ &&
+           log_.bytes() >= options_.cached_log_bytes_max + options_.uncommitted_bytes_max;
   }
   std::optional<Refusal> why_not(const Configuration& target) const;
   std::optional<Refusal> why_not_heard(const Leader& leader, const Configuration& target) const;

@@ -296,8 +296,10 @@ class Node::Impl {
     if (cut_under_way_) return;
     // Whoever turns out to need one of the last few is spared a snapshot.
     const Index held = core_.status().held_by_all;
-    const Index everywhere =
+    const Index few =
         held.value() <= options_.log_entries_kept ? Index{} : held - options_.log_entries_kept;
+    const Index everywhere =
+        std::min(held, std::max(few, budget_.beyond(options_.log_tail_bytes_max)));
     const Index through = std::min(flushed_, std::max(everywhere, lagging_members_may_lose()));
     if (through <= cut_asked_) return;
     cut_asked_ = through;

@@ -93,8 +93,9 @@ struct NodeOptions {
   // Of the log behind the last flush so much is kept for members that lag behind; a member that
   // needs more is sent a snapshot. While one is being sent, up to four times as much.
   std::uint64_t log_bytes_kept = limits::kLogBytesKept;
-  // Entries that every member has and that are kept in the log all the same.
+  // Entries that every member has and that are kept in the log all the same, and their bytes.
   std::uint64_t log_entries_kept = limits::kLogEntriesKept;
+  std::uint64_t log_tail_bytes_max = limits::kLogTailBytesMax;
 };
 
 class Node {

@@ -56,8 +56,16 @@ rpc::Task<void> Link::keep_up() {
     } catch (const kj::Exception&) {
       ++failures_;
     }
-    co_await timer_.afterDelay(next_pause());
+    auto hurried = kj::newPromiseAndFulfiller<void>();
+    hurried_ = kj::mv(hurried.fulfiller);
+    auto pause = timer_.afterDelay(next_pause()).exclusiveJoin(kj::mv(hurried.promise));
+    co_await kj::mv(pause);
   }
+}
+
+void Link::hurry() {
+  failures_ = 0;
+  if (hurried_.get() != nullptr) hurried_->fulfill();
 }
 
 // Doubled with each failure, and spread so that members that lost each other together do not dial

@@ -33,6 +33,9 @@ class Link final : private kj::TaskSet::ErrorHandler {
   // What this member has to reply, for the transport to send it: with an answer or through here.
   std::vector<Message>& replies() { return replies_; }
 
+  // The peer is there: whoever waits to dial it need not.
+  void hurry();
+
   bool connected() const { return session_ != nullptr; }
   kj::Maybe<capnp::Capability::Client> service();
 
@@ -79,6 +82,7 @@ class Link final : private kj::TaskSet::ErrorHandler {
   // The last answer, or when the oldest of the calls under way was sent if that is later.
   kj::TimePoint heard_;
   unsigned failures_ = 0;  // dials in a row that came to nothing
+  kj::Own<kj::PromiseFulfiller<void>> hurried_;  // ends the pause before the next one
   bool loss_reported_ = false;
 
   kj::Own<kj::TaskSet> calls_under_way_;

@@ -125,7 +125,10 @@ class Transport::Impl final : public Admission {
   Status admit(MemberId member, const std::string& address) override {
     const auto known = peers_.find(member);
     // Where a member is to be dialled is the configuration's to say.
-    if (known != peers_.end() && known->second.standing != Standing::kGuest) return {};
+    if (known != peers_.end() && known->second.standing != Standing::kGuest) {
+      known->second.link->hurry();
+      return {};
+    }
     if (address.empty() || address.size() > limits::kAddressBytesMax) {
       return make_error(ErrorCode::kInvalidArgument,
                         "member {:x} is not known here and does not say where to reach it", member);
@@ -135,6 +138,7 @@ class Transport::Impl final : public Admission {
                         options_.guests_max);
     }
     dial(member, address, Standing::kGuest);
+    find(member)->hurry();
     return {};
   }
 

@@ -5,7 +5,8 @@
 // messages of one turn to one peer go in one call. Between two members order is kept among those
 // that are not replies, and nothing is ever delivered twice. A link never blocks the node: what is
 // outstanding to a peer is bounded in calls and bytes, and beyond that messages are dropped and
-// reported. A connection that was closed is dialled again with back-off and jitter; one on which
+// reported. A connection that was closed is dialled again with back-off and jitter, and at once when
+// the peer greets, for then it is there; one on which
 // nothing was heard for `silence_timeout` is given up and dialled again, because after a partition
 // TCP alone can stay stuck for as long again.
 //

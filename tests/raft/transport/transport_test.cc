@@ -39,8 +39,8 @@ class Member {
                              .incarnation = incarnation,
                              .address = "127.0.0.1:" + std::to_string(port)};
     options.silence_timeout = silence;
-    options.redial_min = milliseconds(5);
-    options.redial_max = milliseconds(20);
+    options.redial_min = redial;
+    options.redial_max = std::max<Duration>(redial, milliseconds(20));
     options.linger = linger;
     options.guests_max = 2;
     Transport::Handlers handlers;
@@ -103,6 +103,7 @@ class Member {
   bool refuses = false;
   Incarnation incarnation{1000};
   Duration linger = milliseconds(200);
+  Duration redial = milliseconds(5);
   Duration silence = milliseconds(300);
   capnp::Capability::Client* service = nullptr;
 
@@ -210,6 +211,15 @@ TEST_F(TransportTest, PeerThatStops_IsToldAtOnce_AndReachedAgainWhenItIsBack) {
   a_.transport->send({beat(2)});
   ASSERT_TRUE(eventually([&] { return b_.received.size() == 1; }));
   EXPECT_EQ(std::get<Heartbeat>(b_.received[0].body).round, Round(2));
+}
+
+TEST_F(TransportTest, PeerThatGreets_IsDialledAtOnce) {
+  a_.redial = seconds(3600);
+  start();
+  b_.stop();
+  ASSERT_TRUE(eventually([&] { return !a_.transport->connected(kB); }));
+  b_.restart();
+  EXPECT_TRUE(eventually([&] { return connected(); }));
 }
 
 TEST_F(TransportTest, StoppingOurselves_IsNoHint) {

@@ -42,7 +42,7 @@ inline constexpr std::size_t kAppendBytesMax =
 inline constexpr std::size_t kInflightBytesMax = 16 * kMiB;
 inline constexpr std::size_t kInflightAppendsMax = 256;
 // A piece of a snapshot: small enough not to hold up the messages behind it.
-inline constexpr std::size_t kSnapshotChunkBytes = 256 * kKiB;
+inline constexpr std::size_t kSnapshotChunkBytes = 512 * kKiB;
 
 // Consensus.
 inline constexpr std::size_t kVotersMax = 31;  // in either half of a joint configuration

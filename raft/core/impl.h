@@ -134,14 +134,15 @@ class Core::Impl {
   Index match_of(const Leader& leader, MemberId id) const;
   Progress* peer_of_leader(MemberId id);
 
-  // --- membership.cc: who takes part (Raft §4) ---
-  const Configuration& configuration() const { return configurations_.latest(); }
   // Entries stay in memory until they are applied. Only while some wait for just that is it full:
   // those that wait to be committed may need the ones that would be refused (Raft §3.6.2).
   bool log_is_full() const {
     return applied_ < commit_ &&
            log_.bytes() >= options_.cached_log_bytes_max + options_.uncommitted_bytes_max;
   }
+
+  // --- membership.cc: who takes part (Raft §4) ---
+  const Configuration& configuration() const { return configurations_.latest(); }
   std::optional<Refusal> why_not(const Configuration& target) const;
   std::optional<Refusal> why_not_heard(const Leader& leader, const Configuration& target) const;
   void append_configuration(Configuration configuration);

@@ -15,7 +15,7 @@ namespace coord::raft {
 
 struct SnapshotSendOptions {
   std::size_t chunk_bytes = limits::kSnapshotChunkBytes;
-  std::size_t window_bytes = 8 * limits::kSnapshotChunkBytes;
+  std::size_t window_bytes = 16 * limits::kSnapshotChunkBytes;
   // So that the others' reads and writes do not suffer.
   std::uint64_t bytes_per_second = 64 * limits::kMiB;
   // Without progress for so long, what was sent and not stored is sent again...

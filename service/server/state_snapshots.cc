@@ -27,11 +27,17 @@ Result<SnapshotContent> state_content(const Tables& tables) {
 
 class StateCopy final : public raft::Snapshot {
  public:
-  StateCopy(const service::Snapshot& copy, std::unique_ptr<SnapshotReader> reader)
+  StateCopy(const service::Snapshot& copy, std::shared_ptr<SnapshotReader> reader,
+            std::shared_ptr<Worker> closer)
       : last_(copy.content.applied),
         size_(copy.bytes),
         checksum_(copy.checksum),
-        reader_(std::move(reader)) {}
+        reader_(std::move(reader)),
+        closer_(std::move(closer)) {}
+  // The file goes with the reader; to free its space takes longer than the loop may wait.
+  ~StateCopy() override {
+    closer_->run([reader = std::move(reader_)] {});
+  }
 
   raft::LogId last() const override { return last_; }
   std::uint64_t size() const override { return size_; }
@@ -45,7 +51,8 @@ class StateCopy final : public raft::Snapshot {
   const raft::LogId last_;
   const std::uint64_t size_;
   const std::uint64_t checksum_;
-  std::unique_ptr<SnapshotReader> reader_;
+  std::shared_ptr<SnapshotReader> reader_;
+  const std::shared_ptr<Worker> closer_;
 };
 
 }  // namespace
@@ -54,6 +61,7 @@ StateSnapshots::StateSnapshots(Store& store, State& state, Worker::Post post, Op
     : store_(store),
       state_(state),
       post_(post),
+      closer_(std::make_shared<Worker>(post)),
       options_(std::move(options)),
       receiver_({.directory = options_.directory / "in", .read_content = state_content}, post) {
   std::error_code error;  // the copy says so if there is no directory
@@ -90,7 +98,8 @@ void StateSnapshots::copied(Result<service::Snapshot> made) {
     std::error_code error;
     std::filesystem::remove(made->file, error);
     if (!reader.ok()) return reader.error();
-    return std::shared_ptr<raft::Snapshot>(std::make_shared<StateCopy>(*made, std::move(*reader)));
+    return std::shared_ptr<raft::Snapshot>(
+        std::make_shared<StateCopy>(*made, std::move(*reader), closer_));
   }();
   if (opened.ok()) newest_ = *opened;
   for (const auto& [at_least, done] : std::exchange(waiting_, {})) {

@@ -47,6 +47,7 @@ class StateSnapshots final : public raft::SnapshotStore {
   Store& store_;
   State& state_;
   const Worker::Post post_;
+  const std::shared_ptr<Worker> closer_;
   const Options options_;
   // Whoever waits for the copy that is being made.
   std::vector<std::pair<Index, Opened>> waiting_;

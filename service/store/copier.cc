@@ -20,7 +20,6 @@ namespace {
 
 // Also how much the kernel lets a pipe hold.
 constexpr std::size_t kPortion = std::size_t{1} << 20;
-constexpr int kCopyNice = 5;
 
 struct Pipe {
   FileDescriptor out;
@@ -58,9 +57,8 @@ Copier::Copier(std::shared_ptr<Environment> environment, CopyOptions options,
       finished_(std::move(finished)),
       begun_at_(std::chrono::steady_clock::now()),
       thread_([this] {
-        // The longer it takes, the more LMDB's file grows: that others come first is seen to by its
-        // pace.
-        give_way(kCopyNice);
+        // It does not give way: the longer it takes, the more LMDB's file grows. That others come
+        // first is seen to by its pace.
         finished_(copy());
       }) {}
 

@@ -15,7 +15,7 @@ namespace coord::service {
 
 class PacedFile {
  public:
-  static constexpr std::size_t kSliceBytes = std::size_t{1} << 20;
+  static constexpr std::size_t kSliceBytes = std::size_t{4} << 20;
 
   // Anew: what was there is gone. With `bytes`, the space is reserved: a disk that is too full for
   // the file says so now. kStorageFull, kIo.

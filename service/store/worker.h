@@ -13,7 +13,7 @@
 
 namespace coord::service {
 
-inline constexpr int kWorkerNice = 10;
+inline constexpr int kWorkerNice = 2;
 
 // Lets the calling thread, and those that it starts, give way to the loop and the log.
 void give_way(int nice = kWorkerNice);

@@ -46,10 +46,17 @@ void Core::Impl::on(const Message& message, AppendRequest& request) {
     return;
   }
   // Up to the commit index every log is the same, so there is nothing to compare.
+  // Entries for which there is no room are taken for lost, as any message may be (Raft §3.5), and
+  // so is what follows them: a rejection would bring them back at once. The leader sends them again
+  // when nothing has come of them for a while, and its other followers go on meanwhile. Those that
+  // contradict ours make room.
+  const bool full = log_is_full() && !request.entries.empty();
+  if (full && request.previous.index > log_.last_index()) return;
   if (request.previous.index > commit_ && !log_.matches(request.previous)) {
     reject_append(message, request);
     return;
   }
+  const Index through = request.previous.index + request.entries.size();
   // Entries are only taken off the log where they contradict the leader's, not because an append
   // ends before them: it may be an old one (Raft §3.5).
   const auto conflict =
@@ -64,16 +71,9 @@ void Core::Impl::on(const Message& message, AppendRequest& request) {
       refuse(message, Reason::kMalformed);
       return;
     }
-    // Entries for which there is no room are taken for lost, as any message may be (Raft §3.5). The
-    // leader sends them again when nothing has come of them for a while, and its other followers go
-    // on meanwhile. Those that contradict ours make room.
-    if (conflict->id.index > log_.last_index() && log_is_full()) {
-      request.entries.erase(conflict, request.entries.end());
-    } else {
-      store_entries(request, conflict->id.index);
-    }
+    if (full && conflict->id.index > log_.last_index()) return;
+    store_entries(request, conflict->id.index);
   }
-  const Index through = request.previous.index + request.entries.size();
   // Not simply the leader's commit index: entries of ours after this append's end were not
   // compared.
   advance_commit(std::min(request.commit, through));

@@ -15,7 +15,7 @@ namespace coord::ctl {
 
 namespace {
 
-Json json_of(const MemberStatus& status) {
+Json json_of_member(const MemberStatus& status) {
   return Json::object({
       {"name", Json::bytes(status.info.name)},
       {"id", Json::number(status.info.id)},
@@ -40,7 +40,7 @@ Json json_of(const MemberStatus& status) {
 }
 
 // A member that did not answer: the same fields, as far as the others know them.
-Json json_of(const MemberInfo& member, const Error& error) {
+Json json_of_member(const MemberInfo& member, const Error& error) {
   return Json::object({{"name", Json::bytes(member.name)},
                        {"id", Json::number(member.id)},
                        {"role", "unreachable"},
@@ -147,8 +147,8 @@ ExitCode status(Context& context) {
     const auto status = answers.statuses.find(member.id);
     const bool answered = status != answers.statuses.end();
     if (context.out().json()) {
-      context.out().object(answered ? json_of(status->second)
-                                    : json_of(member, answers.error_of(member)));
+      context.out().object(answered ? json_of_member(status->second)
+                                    : json_of_member(member, answers.error_of(member)));
     } else {
       rows.push_back(answered ? row_of(members, status->second) : row_of(member));
     }

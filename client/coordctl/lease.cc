@@ -20,7 +20,7 @@ Json::Object json_of_lease(LeaseId id, milliseconds ttl, milliseconds remaining)
           {"remaining_ms", Json::number(std::int64_t{remaining.count()})}};
 }
 
-Json::Object json_of(const LeaseInfo& lease) {
+Json::Object json_of_lease(const LeaseInfo& lease) {
   Json::Object fields = json_of_lease(lease.id, lease.ttl, lease.remaining);
   Json::Array locks;
   for (const LockName& lock : lease.held) {
@@ -50,7 +50,7 @@ std::string text_of(const LeaseInfo& lease) {
 
 void print(const Printer& out, const LeaseInfo& lease) {
   if (out.json()) {
-    out.object(Json(json_of(lease)));
+    out.object(Json(json_of_lease(lease)));
   } else {
     out.line(text_of(lease));
   }
@@ -104,7 +104,7 @@ ExitCode lease_ttl(Context& context, LeaseId id) {
   const Result<LeaseInfo> lease = context.client().lease_info(id);
   if (!lease) return context.out().fail(lease.error());
   if (context.out().json()) {
-    Json::Object fields = json_of(*lease);
+    Json::Object fields = json_of_lease(*lease);
     Json::Array keys;
     for (const std::string& key : lease->keys) keys.push_back(Json::bytes(key));
     fields.emplace_back("keys", std::move(keys));

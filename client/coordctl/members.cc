@@ -69,8 +69,8 @@ std::uint64_t behind(Index last, const MemberProgress& progress) {
   return last.value() - std::min(last.value(), progress.match_index.value());
 }
 
-Json json_of(const MembersResult& members, const MemberInfo& member,
-             const Result<MembersProgress>& all) {
+Json json_of_listed(const MembersResult& members, const MemberInfo& member,
+                    const Result<MembersProgress>& all) {
   Json::Object object = {{"name", Json::bytes(member.name)},
                          {"id", Json::number(member.id)},
                          {"role", role_of(members, member)},
@@ -113,7 +113,7 @@ ExitCode member_list(Context& context) {
   std::vector<TableRow> rows = {{"NAME", "ID", "ROLE", "PEER", "ENDPOINT", "HEARD", "BEHIND"}};
   for (const MemberInfo& member : members->members) {
     if (context.out().json()) {
-      context.out().object(json_of(*members, member, progress));
+      context.out().object(json_of_listed(*members, member, progress));
     } else {
       rows.push_back(row_of(*members, member, progress));
     }

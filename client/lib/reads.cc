@@ -6,7 +6,7 @@ namespace coord::internal {
 namespace {
 
 constexpr std::size_t kCallReadsMax = 64;
-constexpr std::size_t kCallBytesMax = 256 * 1024;
+constexpr std::size_t kReadCallBytesMax = 256 * 1024;
 
 ReadRequest& as_read(Request& request) {
   return static_cast<ReadRequest&>(request);
@@ -20,7 +20,7 @@ void Reads::gather(Flight& flight) {
     ReadRequest& request = as_read(*queue().first());
     bytes += request.bytes();
     if (!flight.requests.empty()) {
-      if (bytes > kCallBytesMax) return;
+      if (bytes > kReadCallBytesMax) return;
       if (as_read(*flight.requests[0]).consistency() != request.consistency()) return;
     }
     take(flight);

@@ -9,7 +9,7 @@ namespace coord::internal {
 namespace {
 
 // One attempt; a leader that is alive answers sooner, or refuses.
-constexpr Duration kOpenPatience = seconds(2);
+constexpr Duration kSessionPatience = seconds(2);
 constexpr Duration kRenewPatienceMin = milliseconds(250);
 constexpr Duration kRevokePatience = seconds(1);
 // How long the client's own session is tried for at a stretch; who waits has a deadline of his own.
@@ -175,7 +175,7 @@ rpc::Task<Result<std::shared_ptr<LiveSession>>> Sessions::open(SessionOptions op
       return result;
     });
   };
-  auto result = co_await calls_.repeat<Opened>(Route::kLeader, deadline, kOpenPatience, attempt);
+  auto result = co_await calls_.repeat<Opened>(Route::kLeader, deadline, kSessionPatience, attempt);
   if (!result.ok()) co_return result.error();
   auto session = std::make_shared<LiveSession>(result->id, result->ttl, options.name.get());
   begin(session, result->sent);

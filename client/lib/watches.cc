@@ -12,7 +12,7 @@ namespace {
 // as long is opened elsewhere.
 constexpr milliseconds kProgressDefault{2'000};
 constexpr Duration kSilenceMin = seconds(1);
-constexpr Duration kOpenPatience = seconds(2);
+constexpr Duration kWatchPatience = seconds(2);
 constexpr Duration kPauseMin = milliseconds(5);
 constexpr Duration kPauseMax = milliseconds(200);
 
@@ -166,7 +166,7 @@ rpc::Task<bool> Watches::serve(std::shared_ptr<LiveWatch> watch,
   std::optional<Error> failure;
   try {
     auto answer = co_await environment_.timer.timeoutAfter(
-        to_kj(kOpenPatience),
+        to_kj(kWatchPatience),
         kj::Promise<capnp::Response<schema::Watch::WatchResults>>(call.send()));
     if (answer.hasFailure()) {
       failure = to_error(answer.getFailure());

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kCallWritesMax = 64;
 // Well below what any server takes, as sizes are estimates.
-constexpr std::size_t kCallBytesMax = limits::kConfigurableRequestBytesMin / 4 * 3;
+constexpr std::size_t kWriteCallBytesMax = limits::kConfigurableRequestBytesMin / 4 * 3;
 
 WriteRequest& as_write(Request& request) {
   return static_cast<WriteRequest&>(request);
@@ -26,7 +26,7 @@ void Writes::gather(Flight& flight) {
   while (!queue().empty() && flight.requests.size() < kCallWritesMax) {
     WriteRequest& request = as_write(*queue().first());
     bytes += request.bytes();
-    if (bytes > kCallBytesMax && !flight.requests.empty()) return;
+    if (bytes > kWriteCallBytesMax && !flight.requests.empty()) return;
     if (request.numbered && !number(request)) return;
     take(flight);
   }

@@ -150,7 +150,7 @@ class Transport::Impl final : public Admission {
 
   // One that is not here at the moment.
   bool see_a_guest_off() {
-    const auto guest = std::find_if(peers_.begin(), peers_.end(), [this](const auto& entry) {
+    const auto guest = std::find_if(peers_.begin(), peers_.end(), [](const auto& entry) {
       return entry.second.standing == Standing::kGuest && !entry.second.link->connected();
     });
     if (guest == peers_.end()) return false;

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "service/server/durable_file.h"
+#include "service/store/files.h"
 
 namespace coord::service {
 
@@ -20,19 +21,15 @@ namespace {
 
 constexpr int kFormatVersion = 2;
 
-Error failed(const char* what, const fs::path& path) {
-  return make_error(ErrorCode::kIo, "cannot {} {}: {}", what, path.string(), std::strerror(errno));
-}
-
 Result<int> take_lock(const fs::path& path) {
   const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (file < 0) return failed("open", path);
+  if (file < 0) return file_error("open", path);
   if (::flock(file, LOCK_EX | LOCK_NB) == 0) return file;
   const Error error =
       errno == EWOULDBLOCK
           ? make_error(ErrorCode::kInUse, "the data directory {} is in use by another process",
                        path.parent_path().string())
-          : failed("lock", path);
+          : file_error("lock", path);
   ::close(file);
   return error;
 }

@@ -10,38 +10,13 @@
 #include <sstream>
 
 #include "raft/base/hash.h"
+#include "service/store/files.h"
 
 namespace coord::service {
 
 namespace fs = std::filesystem;
 
 namespace {
-
-Error failed(const char* what, const fs::path& path) {
-  return make_error(ErrorCode::kIo, "cannot {} {}: {}", what, path.string(), std::strerror(errno));
-}
-
-// Closes on every way out.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-  bool valid() const { return fd_ >= 0; }
-
- private:
-  int fd_;
-};
-
-Status sync_directory(const fs::path& path) {
-  const Descriptor directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory.valid() || ::fsync(directory.get()) != 0) return failed("sync", path);
-  return Status::success();
-}
 
 std::string checksum_line(const std::string& text) {
   return fmt::format("checksum {:016x}\n", hash64(text));
@@ -60,22 +35,21 @@ Result<std::optional<std::string>> read_file(const fs::path& path) {
   std::ostringstream text;
   text << in.rdbuf();
   // An empty file leaves `text` failed, and is no failure.
-  if (!in.is_open() || in.bad()) return failed("read", path);
+  if (!in.is_open() || in.bad()) return file_error("read", path);
   return std::optional<std::string>(text.str());
 }
 
 Status replace_file(const fs::path& path, const std::string& text) {
   const fs::path draft = path.string() + ".new";
   {
-    const Descriptor file(::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-    if (!file.valid()) return failed("create", draft);
+    const FileDescriptor file(::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    if (!file.valid()) return file_error("create", draft);
     if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-      return failed("write", draft);
+      return file_error("write", draft);
     }
-    if (::fsync(file.get()) != 0) return failed("sync", draft);
+    if (::fsync(file.get()) != 0) return file_error("sync", draft);
   }
-  if (::rename(draft.c_str(), path.c_str()) != 0) return failed("rename", draft);
-  return sync_directory(path.parent_path());
+  return rename_durably(draft, path);
 }
 
 std::string with_checksum(const std::string& text) {

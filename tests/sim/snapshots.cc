@@ -48,7 +48,8 @@ Duration SimSnapshots::work_time() {
 }
 
 void SimSnapshots::open(Index at_least, Opened done) {
-  host_.later(2 * disk_time() + work_time(), [this, at_least, done = std::move(done)] {
+  const Duration disk = disk_time();
+  host_.later(2 * disk + work_time(), [this, at_least, done = std::move(done)] {
     const State& state = host_.flushed();
     if (state.applied().index < at_least) {
       violated("a snapshot of {} is wanted, the log was cut behind {}", at_least, state.applied());

@@ -3,16 +3,111 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 namespace coord::sim {
 
 namespace {
 
+// What the answers of a history say, before any search, about the places of writes whose outcome
+// nobody knows. These rules leave out only orders that cannot be, or that can be if others can:
+//
+// - A value that was seen with a version is what the object held at that version.
+// - A value that one write only can have made, and that was seen, tells that write's version; an
+//   element that one write only can have added came after each set that was seen without it, and
+//   not after any that was seen with it.
+// - Writes of which the answers say the same can take each other's places, so that the one that was
+//   called first may as well come first.
+class Hints {
+ public:
+  struct Hint {
+    // The version that the write leaves is one of these.
+    std::uint64_t first_version = 0;
+    std::uint64_t last_version = UINT64_MAX;
+    // Comes after this one, if at all.
+    std::optional<std::uint32_t> after;
+  };
+
+  explicit Hints(const std::vector<Operation>& history) : hints_(history.size()) {
+    std::unordered_map<std::uint64_t, int> makers;  // of a value, or of an element
+    bool adds = false;
+    bool puts = false;
+    for (const Operation& operation : history) {
+      if (operation.is_known()) {
+        const Object& object = operation.answer.object;
+        seen_.emplace(object.version, object.value);
+      }
+      if (!is_write(operation.request.op)) continue;
+      ++makers[operation.request.value];
+      (operation.request.op == Op::kAdd ? adds : puts) = true;
+    }
+    if (adds && puts) return;
+    std::vector<std::uint32_t> alike;
+    for (std::uint32_t i = 0; i < history.size(); ++i) {
+      const Request& request = history[i].request;
+      if (history[i].is_known() || !is_write(request.op)) continue;
+      const bool alone = makers[request.value] == 1;
+      const bool seen = was_seen(request.value);
+      if (adds && alone) bound_element(request.value, hints_[i]);
+      if (puts && alone && seen) bound_value(request.value, hints_[i]);
+      // What a compare-and-swap does depends on more than its place among others.
+      if (adds ? alone : request.op == Op::kPut && !seen) alike.push_back(i);
+    }
+    put_in_order(history, std::move(alike));
+  }
+
+  const Hint& of(std::uint32_t operation) const { return hints_[operation]; }
+  // Whether the object can have been this.
+  bool allow(const Object& object) const {
+    const auto at = seen_.find(object.version);
+    return at == seen_.end() || at->second == object.value;
+  }
+
+ private:
+  bool was_seen(std::uint64_t value) const {
+    return std::any_of(seen_.begin(), seen_.end(),
+                       [&](const auto& each) { return each.second == value; });
+  }
+  void bound_value(std::uint64_t value, Hint& hint) const {
+    for (const auto& [version, seen] : seen_) {
+      if (seen == value && version > 0) hint.first_version = hint.last_version = version;
+    }
+  }
+  void bound_element(std::uint64_t element, Hint& hint) const {
+    for (const auto& [version, seen] : seen_) {
+      if ((seen >> element & 1) != 0) {
+        hint.last_version = version;
+        break;
+      }
+      hint.first_version = version + 1;
+    }
+  }
+  void put_in_order(const std::vector<Operation>& history, std::vector<std::uint32_t> alike) {
+    std::sort(alike.begin(), alike.end(), [&](std::uint32_t a, std::uint32_t b) {
+      return history[a].called < history[b].called;
+    });
+    std::map<std::pair<std::uint64_t, std::uint64_t>, std::uint32_t> newest;
+    for (const std::uint32_t i : alike) {
+      Hint& hint = hints_[i];
+      const auto [at, first] = newest.try_emplace({hint.first_version, hint.last_version}, i);
+      if (!first) hint.after = std::exchange(at->second, i);
+    }
+  }
+
+  std::vector<Hint> hints_;
+  std::map<std::uint64_t, std::uint64_t> seen_;  // values by version
+};
+
 class Search {
  public:
   Search(const std::vector<Operation>& history, std::uint64_t steps_max)
-      : history_(history), steps_max_(steps_max), placed_((history.size() + 63) / 64) {
+      : history_(history),
+        steps_max_(steps_max),
+        hints_(history),
+        placed_((history.size() + 63) / 64) {
     for (std::uint32_t i = 0; i < history.size(); ++i) {
       moments_.push_back({history[i].called, i, false});
       if (!history[i].is_known()) continue;
@@ -68,6 +163,8 @@ class Search {
     }
   };
 
+  bool is_placed(std::uint32_t which) const { return (placed_[which / 64] >> which % 64 & 1) != 0; }
+
   // The version that the operation must have met to give its answer.
   std::uint64_t version_met_by(const Operation& operation) const {
     // One that no order of these operations can reach is as good as any other such.
@@ -116,8 +213,14 @@ class Search {
       Object object = object_;
       const Answer answer = perform(operation.request, object);
       if (operation.is_known() && answer != operation.answer) continue;
-      // An outcome that nobody knows and that changes nothing need not have a place.
-      if (!operation.is_known() && object == object_) continue;
+      if (!operation.is_known()) {
+        // An outcome that nobody knows and that changes nothing need not have a place.
+        if (object == object_) continue;
+        const Hints::Hint& hint = hints_.of(which);
+        if (object.version < hint.first_version || object.version > hint.last_version) continue;
+        if (hint.after && !is_placed(*hint.after)) continue;
+        if (!hints_.allow(object)) continue;
+      }
       if (leaves_someone_behind(operation, object)) continue;
       Visited visited{placed_, object};
       visited.placed[which / 64] |= std::uint64_t{1} << which % 64;
@@ -177,6 +280,7 @@ class Search {
 
   const std::vector<Operation>& history_;
   const std::uint64_t steps_max_;
+  const Hints hints_;
   std::vector<Moment> moments_;
   std::vector<std::uint32_t> next_;
   std::vector<std::uint32_t> previous_;

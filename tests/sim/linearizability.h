@@ -6,7 +6,8 @@
 // A search over the orders that are possible, as Wing and Gong have it, which does not go again
 // where it has been: the set of operations that were placed and the object that they left say all
 // about what may follow. Versions only grow, and every answer names one, which cuts most branches
-// before they begin; nothing else is derived from them.
+// before they begin; and what the answers show of writes without an answer cuts those of the rest,
+// of which there are many when a cluster could not be reached for long.
 #pragma once
 
 #include <cstdint>

@@ -63,6 +63,7 @@ void Progress::add_to(Fingerprint& fingerprint) const {
   fingerprint.add(snapshot_);
   fingerprint.add(snapshot_size_);
   fingerprint.add(std::uint64_t{snapshot_whole_});
+  fingerprint.add_since(no_snapshot_before_);
   fingerprint.add(acknowledged_);
   fingerprint.add(commit_told_);
   fingerprint.add_since(heard_at_);

@@ -90,6 +90,7 @@ void Core::Impl::ask_whether_arrived(Leader& leader, MemberId id, Progress& peer
 
 void Core::Impl::load_for(MemberId id, Progress& peer) {
   if (peer.next() < log_first_) {
+    if (!peer.may_begin_snapshot(now_)) return peer.pause();
     begin_snapshot(id, peer);
     return;
   }

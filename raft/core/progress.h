@@ -63,6 +63,9 @@ class Progress {
   // What it is being sent, and how much of that it has.
   void sent_snapshot(LogId last, std::uint64_t size);
   void stored_snapshot(LogId last, std::uint64_t received);
+  // After one came to nothing.
+  void no_snapshot_before(Instant time) { no_snapshot_before_ = time; }
+  bool may_begin_snapshot(Instant now) const { return now >= no_snapshot_before_; }
   // The snapshot that it has all pieces of, and may have installed by now; nothing if it has not.
   std::optional<LogId> whole_snapshot() const;
   // That it has the entries of the snapshot that it is sent: no more of that is of use.
@@ -129,6 +132,7 @@ class Progress {
   LogId snapshot_{};  // that it is sent; zero: nothing of it yet
   std::uint64_t snapshot_size_ = 0;
   bool snapshot_whole_ = false;  // it has all of it
+  Instant no_snapshot_before_{};
   Round acknowledged_{};
   Index commit_told_{};
   Instant heard_at_;

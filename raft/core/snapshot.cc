@@ -31,7 +31,9 @@ void Core::Impl::on(const SnapshotFailed& event) {
   Progress* peer = peer_of_leader(event.peer);
   if (peer == nullptr || !peer->in_snapshot()) return;
   peer->end_snapshot();
-  // It is found out again at the peer's next sign of life that it needs one.
+  // That it needs one is found out again with a sign of life of the peer; but what failed here,
+  // with a full disk, say, would fail again at once.
+  peer->no_snapshot_before(now_ + options_.election_timeout_min);
   peer->pause();
 }
 
@@ -56,7 +58,13 @@ void Core::Impl::on(const Message& message, SnapshotChunk& chunk) {
   }
   // An older state than ours would take it back in time.
   if (chunk.last.index <= commit_) return holds_already(message.from, chunk.last);
-  if (installing_) return;
+  if (installing_) {
+    // The leader asks whether this member is still at it.
+    if (installing_->last == chunk.last) {
+      send(message.from, term(), SnapshotReply{chunk.last, chunk.size});
+    }
+    return;
+  }
   out_.chunks.push_back({message.from, std::move(chunk)});
 }
 
@@ -82,6 +90,8 @@ void Core::Impl::on(SnapshotReceived event) {
     return;
   }
   out_.install = Install{event.last};
+  // What came in the same turn would begin another one in its place.
+  out_.chunks.clear();
   installing_ = std::move(event);
 }
 

@@ -317,7 +317,7 @@ class Node::Impl {
     Index through = budget_.beyond(options_.log_bytes_kept);
     for (const auto& [peer, sender] : senders_) {
       // Whoever gets a snapshot needs the log behind it, or would need the next snapshot at once.
-      if (const auto last = sender->last()) through = std::min(through, last->index);
+      through = std::min(through, sender->needs_log_after());
     }
     return std::max(through, budget_.beyond(kLogKeptForSnapshot * options_.log_bytes_kept));
   }

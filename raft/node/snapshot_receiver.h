@@ -14,7 +14,7 @@ namespace coord::raft {
 class SnapshotReceiver {
  public:
   struct Handlers {
-    // Called from within callbacks of the store.
+    // Called from within arrived() and callbacks of the store.
     std::function<void(SnapshotStored)> stored;
     std::function<void(SnapshotReceived)> received;
     std::function<void(const Error&)> failed;  // to be logged; the leader begins again

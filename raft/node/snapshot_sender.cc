@@ -7,6 +7,7 @@ namespace coord::raft {
 
 struct SnapshotSender::State {
   MemberId peer;
+  Index at_least;
   SnapshotSendOptions options;
   Step step;
   std::shared_ptr<Snapshot> snapshot;  // null: not there yet
@@ -20,9 +21,10 @@ struct SnapshotSender::State {
   std::optional<Instant> since;  // when there last was progress
   int resent = 0;                // since then
 
+  bool whole() const { return stored == snapshot->size(); }
+  bool window_is_open() const { return next < stored || next - stored < options.window_bytes; }
   bool may_read() const {
-    return !reading && next < snapshot->size() && next - stored < options.window_bytes &&
-           now >= not_before;
+    return !reading && next < snapshot->size() && window_is_open() && now >= not_before;
   }
 };
 
@@ -30,6 +32,7 @@ SnapshotSender::SnapshotSender(MemberId peer, Index at_least, SnapshotStore& sto
                                SnapshotSendOptions options, Step step)
     : state_(std::make_shared<State>()) {
   state_->peer = peer;
+  state_->at_least = at_least;
   state_->options = options;
   state_->step = std::move(step);
   store.open(at_least, [state = state_](Result<std::shared_ptr<Snapshot>> opened) {
@@ -46,15 +49,16 @@ SnapshotSender::~SnapshotSender() {
   state_->closed = true;
 }
 
-std::optional<LogId> SnapshotSender::last() const {
-  if (!state_->snapshot) return std::nullopt;
-  return state_->snapshot->last();
+Index SnapshotSender::needs_log_after() const {
+  return state_->snapshot ? state_->snapshot->last().index : state_->at_least;
 }
 
 void SnapshotSender::stored(const StoredByPeer& report, Instant now) {
   State& state = *state_;
   if (!state.snapshot || report.last != state.snapshot->last()) return;
-  if (report.received > state.snapshot->size() || report.received == state.stored) return;
+  if (report.received > state.snapshot->size()) return;
+  // That it has all of it is a sign of life while it checks and installs it.
+  if (report.received == state.stored && !state.whole()) return;
   // Backwards, if the peer has lost what it had.
   const bool lost = report.received < state.stored;
   state.stored = report.received;
@@ -73,7 +77,10 @@ bool SnapshotSender::run(Instant now) {
   if (idle >= state.options.give_up) return false;
   if (idle >= state.options.patience * (state.resent + 1)) {
     ++state.resent;
-    state.next = state.stored;
+    // Of a peer that has all of it the last piece asks whether it is still at it.
+    state.next =
+        state.stored -
+        (state.whole() ? std::min<std::uint64_t>(state.stored, state.options.chunk_bytes) : 0);
   }
   read_next(state_);
   return true;
@@ -113,8 +120,7 @@ Instant SnapshotSender::deadline() const {
   if (state.failed) return state.now;
   if (!state.snapshot || state.reading) return Instant::max();
   if (!state.since || state.may_read()) return state.now;
-  const bool waits_for_rate =
-      state.next < state.snapshot->size() && state.next - state.stored < state.options.window_bytes;
+  const bool waits_for_rate = state.next < state.snapshot->size() && state.window_is_open();
   const Instant impatient = *state.since + state.options.patience * (state.resent + 1);
   return waits_for_rate ? std::min(impatient, state.not_before) : impatient;
 }

@@ -20,7 +20,8 @@ struct SnapshotSendOptions {
   std::uint64_t bytes_per_second = 64 * limits::kMiB;
   // Without progress for so long, what was sent and not stored is sent again...
   Duration patience = seconds(1);
-  // ... and after so long it is given up, to be begun anew with a newer snapshot.
+  // ... and after so long it is given up, to be begun anew with a newer snapshot. Of a peer that
+  // has all of it, it is progress that it still says so: to check and to install it takes time.
   Duration give_up = seconds(30);
 };
 
@@ -36,8 +37,9 @@ class SnapshotSender {
   SnapshotSender(const SnapshotSender&) = delete;
   SnapshotSender& operator=(const SnapshotSender&) = delete;
 
-  // The last entry that is in the snapshot, once there is one.
-  std::optional<LogId> last() const;
+  // The peer will need the log behind this entry: the snapshot's last; or what it has to reach to,
+  // while it is being made, because it is of the moment when that began.
+  Index needs_log_after() const;
 
   void stored(const StoredByPeer& report, Instant now);
   // Reads on, as far as it may by now. False: it came to nothing.

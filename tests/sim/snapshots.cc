@@ -49,14 +49,15 @@ Duration SimSnapshots::work_time() {
 
 void SimSnapshots::open(Index at_least, Opened done) {
   const Duration disk = disk_time();
-  host_.later(2 * disk + work_time(), [this, at_least, done = std::move(done)] {
-    const State& state = host_.flushed();
-    if (state.applied().index < at_least) {
-      violated("a snapshot of {} is wanted, the log was cut behind {}", at_least, state.applied());
-    }
+  // It is of the moment when it was begun.
+  const State& state = host_.flushed();
+  if (state.applied().index < at_least) {
+    violated("a snapshot of {} is wanted, the log was cut behind {}", at_least, state.applied());
+  }
+  auto snapshot = std::make_shared<SimSnapshot>(state.applied(), state.to_bytes(), host_.later);
+  host_.later(2 * disk + work_time(), [this, snapshot, done = std::move(done)] {
     stage_.reached(Situation::kSnapshotTaken);
-    done(std::shared_ptr<raft::Snapshot>(
-        std::make_shared<SimSnapshot>(state.applied(), state.to_bytes(), host_.later)));
+    done(std::shared_ptr<raft::Snapshot>(snapshot));
   });
 }
 
@@ -96,6 +97,7 @@ void SimSnapshots::finish(raft::LogId last, std::function<void(Result<Received>)
       return done(make_error(ErrorCode::kCorrupt, "its checksum is wrong"));
     }
     received_ = State::from_bytes(staging_->bytes);
+    staging_.reset();  // whatever comes now begins another one
     done(Received{.last = last, .configuration = received_->configuration()});
   });
 }
@@ -106,7 +108,6 @@ void SimSnapshots::install(raft::LogId last, std::function<void()> done) {
   }
   host_.later(work_time(), [this, done = std::move(done)] {
     host_.install(*std::exchange(received_, std::nullopt));
-    staging_.reset();
     done();
   });
 }

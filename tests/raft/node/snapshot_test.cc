@@ -18,11 +18,12 @@ class Later {
  public:
   void add(std::function<void()> work) { work_.push_back(std::move(work)); }
   void run() {
-    while (!work_.empty()) {
-      const auto work = std::move(work_.front());
-      work_.pop_front();
-      work();
-    }
+    while (!work_.empty()) run_one();
+  }
+  void run_one() {
+    const auto work = std::move(work_.front());
+    work_.pop_front();
+    work();
   }
 
  private:
@@ -211,6 +212,45 @@ TEST_F(SnapshotSenderTest, WithoutProgress_ItIsGivenUp) {
   EXPECT_FALSE(run());
 }
 
+// To check and to install a large one may take long.
+TEST_F(SnapshotSenderTest, PeerThatHasAllOfIt_IsAskedWhetherItStillDoes_AndNotGivenUp) {
+  start(250);
+  ASSERT_TRUE(run());
+  peer_has(250);
+  offsets();
+  for (int second = 1; second < 60; ++second) {
+    pass(seconds(1));
+    ASSERT_TRUE(run()) << second;
+    ASSERT_EQ(offsets(), (Offsets{150})) << second;
+    peer_has(250);
+    ASSERT_TRUE(run());
+    ASSERT_EQ(offsets(), (Offsets{}));
+  }
+  peer_has(0);  // it was started again, and has lost it
+  ASSERT_TRUE(run());
+  EXPECT_EQ(offsets(), (Offsets{0, 100, 200}));
+}
+
+TEST_F(SnapshotSenderTest, PeerThatHasAllOfIt_AndIsNotHeardAnyMore_IsGivenUp) {
+  start(250);
+  ASSERT_TRUE(run());
+  peer_has(250);
+  for (int second = 1; second < 10; ++second) {
+    pass(seconds(1));
+    ASSERT_TRUE(run()) << second;
+  }
+  pass(seconds(1));
+  EXPECT_FALSE(run());
+}
+
+TEST_F(SnapshotSenderTest, LogIsNeeded_FromWhereTheSnapshotHasToReachTo_UntilItIsThere) {
+  store_.snapshot = std::make_shared<FakeSnapshot>(later_, 250);
+  sender_ = std::make_unique<SnapshotSender>(kPeer, Index(60), store_, options_, [](SnapshotRead) {});
+  EXPECT_EQ(sender_->needs_log_after(), Index(60));
+  later_.run();
+  EXPECT_EQ(sender_->needs_log_after(), kLast.index);
+}
+
 TEST_F(SnapshotSenderTest, SnapshotThatCannotBeHadOrRead_IsAFailure) {
   begin();
   EXPECT_FALSE(run());
@@ -297,6 +337,24 @@ TEST_F(SnapshotReceiverTest, WhatComesAgainWhileItIsVerified_IsNotVerifiedTwice)
   later_.run();
   EXPECT_EQ(store_.finished, 1);
   EXPECT_EQ(received_.size(), 1u);
+}
+
+TEST_F(SnapshotReceiverTest, WhileItIsVerified_TheLeaderIsToldThatItIsAllThere) {
+  const auto chunk = [] {
+    return ArrivedChunk{kPeer,
+                        {.last = kLast,
+                         .size = 300,
+                         .checksum = 99,
+                         .offset = 0,
+                         .data = Bytes::copy_of(std::string(300, 's'))}};
+  };
+  receiver_.arrived(chunk());
+  later_.run_one();
+  EXPECT_EQ(stored(), (std::vector<std::uint64_t>{300}));
+  receiver_.arrived(chunk());
+  EXPECT_EQ(stored(), (std::vector<std::uint64_t>{300}));
+  later_.run();
+  EXPECT_EQ(store_.finished, 1);
 }
 
 TEST(LogBudgetTest, WhatLiesFurtherBackThanTheBytesKept_MayGo) {

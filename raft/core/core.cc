@@ -48,9 +48,10 @@ Core::Impl::Impl(CoreOptions options, Restored restored, Instant now)
     configurations_.append(entry.id.index, std::move(*configuration));
   }
   Follower follower;
-  // Nobody else can lead a cluster of one: there is nobody to wait for.
+  // Nobody else can lead a cluster of one: there is nobody to wait for, but for the end of what may
+  // have been promised to somebody who led when there were more (Raft §6.4.1).
   follower.deadline =
-      decides_alone(configuration(), options_.self) ? now_ : draw_election_deadline();
+      decides_alone(configuration(), options_.self) ? promised_until_ : draw_election_deadline();
   role_ = follower;
 }
 
@@ -125,7 +126,7 @@ void Core::Impl::on(Propose event) {
   // One entry always fits, however large, or it could never be written.
   if (log_is_full() ||
       (leader->uncommitted_bytes > 0 &&
-       leader->uncommitted_bytes + event.command.size() > options_.uncommitted_bytes_max)) {
+       leader->uncommitted_bytes + cost_of(event.command) > options_.uncommitted_bytes_max)) {
     out_.proposals.push_back({event.id, Refusal::kOverloaded});
     return;
   }
@@ -250,9 +251,13 @@ CoreStatus Core::Impl::status() const {
                     .configuration = configuration(),
                     .configuration_index = configurations_.latest_index(),
                     .transferring_to = {},
+                    .uncommitted_bytes = 0,
+                    .lease_end = {},
                     .peers = {}};
   if (const Leader* leader = std::get_if<Leader>(&role_)) {
     if (leader->handover) status.transferring_to = leader->handover->target;
+    status.uncommitted_bytes = leader->uncommitted_bytes;
+    status.lease_end = lease_end(*leader);
     for (const auto& [id, peer] : leader->peers) {
       status.peers[id] = {.match = peer.match(),
                           .next = peer.next(),

@@ -40,8 +40,8 @@ struct CoreOptions {
   // Linearizable reads need no round while a majority of followers has promised, by hearing this
   // leader, not to elect another one for an election timeout (Raft §6.4.1). Rests on clocks: in an
   // election timeout no member's clock may gain on another's by more than
-  // `clock_drift_percent_max`. Has to be set on every member: one that does not keep the promise
-  // makes reads of others stale.
+  // `clock_drift_percent_max`. Has to be set on every member, with the same `election_timeout_min`:
+  // one that promises less makes reads of others stale.
   bool lease_reads = false;
   int clock_drift_percent_max = 10;
   // Of the election timeouts and the names of this member's requests. Has to differ between
@@ -83,11 +83,14 @@ struct CoreStatus {
   Index durable;    // the last entry that is durable here
   Index commit;     // known to be committed; may be ahead of `durable`
   Index applied;
-  Index held_by_all;            // every member's log reaches to here, as the leader last said
-  bool confirmed;               // this is a leader with a committed entry of its term
-  Configuration configuration;  // the newest in the log, which is in force
-  Index configuration_index;    // where it stands
-  MemberId transferring_to;     // of a leader that hands over; zero: it does not
+  Index held_by_all;                  // every member's log reaches to here, as the leader last said
+  bool confirmed;                     // this is a leader with a committed entry of its term
+  Configuration configuration;        // the newest in the log, which is in force
+  Index configuration_index;          // where it stands
+  MemberId transferring_to;           // of a leader that hands over; zero: it does not
+  std::size_t uncommitted_bytes = 0;  // of a leader: what its log holds beyond the commit index
+  // Of a leader: until when, by its clock, reads rest on its lease (CoreOptions::lease_reads).
+  std::optional<Instant> lease_end;
   std::map<MemberId, PeerProgress> peers;  // of a leader; empty otherwise
 };
 

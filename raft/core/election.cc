@@ -79,9 +79,6 @@ void Core::Impl::become_follower(Term term, MemberId leader, Loss loss) {
   const bool new_term = term > deposed_term;
   if (new_term) {
     set_hard_state(term, {});
-    // Promises made in a term that is over help nobody, and merged into one batch with what came
-    // after them they might not even have been durable at any time.
-    std::erase_if(out_.held, [&](const HeldMessage& held) { return held.message.term < term; });
   }
   if (Leader* deposed = std::get_if<Leader>(&role_)) {
     report(SteppedDown{.term = deposed_term, .quorum_lost = loss == Loss::kQuorum});
@@ -193,6 +190,9 @@ void Core::Impl::become_leader() {
 
 void Core::Impl::set_hard_state(Term term, MemberId vote) {
   hard_state_ = {term, vote};
+  // Promises made in a term that is over help nobody, and merged into one batch with what came
+  // after them they might not even have been durable at any time.
+  std::erase_if(out_.held, [&](const HeldMessage& held) { return held.message.term < term; });
 }
 
 void Core::Impl::ask_for_votes(const VoteRequest& request, Term term, bool when_durable) {

@@ -173,7 +173,7 @@ class Core::Impl {
   void on(const Message& message, const ReadIndexReply& reply);
   void begin_round(Leader& leader);
   void start_read_round(Leader& leader);
-  bool lease_holds(Leader& leader) const;
+  std::optional<Instant> lease_end(const Leader& leader) const;
   Round quorum_round(const Leader& leader) const;
   void answer(const LeaderReads::Ready& reads);
   void count_acknowledgements(Leader& leader);

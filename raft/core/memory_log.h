@@ -17,8 +17,11 @@ namespace coord::raft {
 class Fingerprint;
 
 // What an entry counts for wherever bytes are bounded: its payload and about what it takes beside.
+inline std::size_t cost_of(const Bytes& payload) {
+  return payload.size() + sizeof(Entry);
+}
 inline std::size_t cost_of(const Entry& entry) {
-  return entry.payload.size() + sizeof(Entry);
+  return cost_of(entry.payload);
 }
 
 class MemoryLog {

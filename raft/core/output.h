@@ -12,7 +12,8 @@
 
 namespace coord::raft {
 
-// To be made durable as one unit, in this order: reset, truncate, append, hard state.
+// To be made durable as one unit, in this order: hard state, reset, truncate, append. So whatever
+// part of it a crash leaves, no entry is of a term that the member has not seen.
 struct Durable {
   Ticket ticket;
   // Remove all entries: the log begins anew after this one, which a snapshot contains. Durable

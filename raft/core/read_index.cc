@@ -1,4 +1,6 @@
 // Linearizable reads without the log (Raft §6.4).
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "raft/core/impl.h"
@@ -41,7 +43,7 @@ void Core::Impl::on(const Message& message, const ReadIndexReply& reply) {
 void Core::Impl::start_read_round(Leader& leader) {
   // Before its first commit a leader may not know of everything that is committed (Raft §6.4).
   if (!leader.confirmed || !leader.reads.want_round()) return;
-  if (lease_holds(leader)) {
+  if (const auto end = lease_end(leader); end && now_ < *end) {
     answer(leader.reads.take_waiting(commit_));
     return;
   }
@@ -75,15 +77,16 @@ void Core::Impl::begin_round(Leader& leader) {
 
 // Whoever acknowledged a round has promised, from when it heard of it and so at the earliest from
 // when it was started, not to help another leader to power for an election timeout (Raft §6.4.1).
-bool Core::Impl::lease_holds(Leader& leader) const {
-  if (!options_.lease_reads || leader.lease_void) return false;
-  const Round round = quorum_round(leader);
-  auto& starts = leader.round_starts;
-  while (starts.size() > 1 && starts[1].round <= round) starts.pop_front();
-  if (starts.empty() || starts.front().round > round) return false;
+std::optional<Instant> Core::Impl::lease_end(const Leader& leader) const {
+  if (!options_.lease_reads || leader.lease_void) return std::nullopt;
+  const auto& starts = leader.round_starts;
+  const auto behind = std::upper_bound(
+      starts.begin(), starts.end(), quorum_round(leader),
+      [](Round round, const Leader::RoundStart& start) { return round < start.round; });
+  if (behind == starts.begin()) return std::nullopt;
   const Duration lease =
       options_.election_timeout_min * (100 - options_.clock_drift_percent_max) / 100;
-  return now_ - starts.front().at < lease;
+  return std::prev(behind)->at + lease;
 }
 
 void Core::Impl::answer_reads(Leader& leader, Round round) {

@@ -123,6 +123,23 @@ TEST(LeaseRead, MemberThatRestarts_KeepsWhatItMayHavePromised) {
   EXPECT_TRUE(std::get<VoteReply>(cluster.take(2, 3).at(0).body).granted);
 }
 
+// Of two members the other may have led, removed itself, and not heard yet that this one has stored
+// that: then its lease counts this one's promise still, while this one's log says that it is alone.
+TEST(LeaseRead, MemberThatRestartsAlone_KeepsWhatItMayHavePromised) {
+  for (const bool lease_reads : {false, true}) {
+    CoreOptions options;
+    options.cluster = ClusterId(7);
+    options.self = Cluster::id(1);
+    options.lease_reads = lease_reads;
+    Restored restored;
+    restored.configuration.voters = {Cluster::id(1)};
+    restored.first_index = Index(1);
+    const Instant start(seconds(1000));
+    const Core core(options, restored, start);
+    EXPECT_EQ(core.deadline() - start, lease_reads ? options.election_timeout_min : Duration(0));
+  }
+}
+
 TEST(LeaseRead, TermThatRises_DoesNotEndAPromise) {
   // 2 has promised 1 not to help anybody else for a while. A late answer of 3 raises its term; the
   // leader that it promised something to leads on and answers reads.

@@ -12,8 +12,25 @@ using raft::Entry;
 using raft::LogId;
 using raft::Message;
 
+namespace {
+
+// Of each half, if it is joint.
+template <class Condition>
+bool has_majorities(const raft::Configuration& configuration, const Condition& condition) {
+  const auto is_majority = [&](const std::vector<MemberId>& voters) {
+    const auto count = std::count_if(voters.begin(), voters.end(), condition);
+    return 2 * static_cast<std::size_t>(count) > voters.size();
+  };
+  return is_majority(configuration.voters) &&
+         (!configuration.is_joint() || is_majority(configuration.outgoing));
+}
+
+}  // namespace
+
 Checker::Checker(const Swarm& swarm)
-    : base_(swarm.base), reference_(swarm.base, swarm.configuration) {
+    : base_(swarm.base),
+      lease_reads_(swarm.core.lease_reads),
+      reference_(swarm.base, swarm.configuration) {
   for (Member& member : members_) member.hard_state.term = base_.term;
 }
 
@@ -79,6 +96,11 @@ void Checker::logged(MemberId id, const raft::Durable& batch) {
         at(committed_, batch.reset_to->index).term != batch.reset_to->term) {
       violated("member {} begins its log behind {}, its state is a snapshot of {}", id,
                *batch.reset_to, member.in_state);
+    }
+    if (last(member.log) > batch.reset_to->index &&
+        at(member.log, batch.reset_to->index) == at(committed_, batch.reset_to->index)) {
+      violated("member {} throws away what follows {}, where its log is that of the snapshot", id,
+               *batch.reset_to);
     }
     member.log = committed_up_to(batch.reset_to->index);
     member.configurations.erase(member.configurations.begin() + 1, member.configurations.end());
@@ -287,6 +309,10 @@ void Checker::leads(MemberId id, Term term) {
   if (!first && leader->second != id) {
     violated("Election Safety: {} and {} both lead term {}", leader->second, id, term);
   }
+  if (!was_elected(id, term)) {
+    violated("member {} leads term {} without the votes of majorities of {}", id, term,
+             raft::describe(members_[id.value()].configurations.back().second));
+  }
   const Member& member = members_[id.value()];
   // A late vote may still elect the leader of a term that others have left behind: what was
   // committed in a later one is none of its business.
@@ -299,6 +325,15 @@ void Checker::leads(MemberId id, Term term) {
   }
 }
 
+bool Checker::was_elected(MemberId id, Term term) const {
+  return has_majorities(members_[id.value()].configurations.back().second, [&](MemberId voter) {
+    // Its own vote need not have been told to anyone.
+    if (voter == id) return members_[id.value()].hard_state == raft::HardState{term, id};
+    const auto vote = votes_.find({voter, term});
+    return vote != votes_.end() && vote->second == id;
+  });
+}
+
 bool Checker::holds(MemberId id, Index index, const Position& position) const {
   const std::vector<Position>& durable = members_[id.value()].durable;
   if (index <= members_[id.value()].in_state) return at(committed_, index) == position;
@@ -307,13 +342,8 @@ bool Checker::holds(MemberId id, Index index, const Position& position) const {
 
 bool Checker::durable_on_majority(const raft::Configuration& configuration, Index index,
                                   const Position& position) const {
-  const auto is_majority = [&](const std::vector<MemberId>& voters) {
-    const auto count = std::count_if(voters.begin(), voters.end(),
-                                     [&](MemberId voter) { return holds(voter, index, position); });
-    return 2 * static_cast<std::size_t>(count) > voters.size();
-  };
-  return is_majority(configuration.voters) &&
-         (!configuration.is_joint() || is_majority(configuration.outgoing));
+  return has_majorities(configuration,
+                        [&](MemberId voter) { return holds(voter, index, position); });
 }
 
 void Checker::knows_committed(MemberId id, Term term, Index commit,
@@ -349,12 +379,25 @@ void Checker::learn_commit(MemberId id, Term term, Index commit,
   }
 }
 
-void Checker::leaves(const Message& message) {
+void Checker::arrives(const Message& message) {
+  const auto* request = std::get_if<raft::VoteRequest>(&message.body);
+  if (request == nullptr || request->pre_vote) return;
+  campaigns_[{message.from, message.term}].heard_by.insert(message.to);
+}
+
+void Checker::leaves(const Message& message, const raft::Core& core) {
   const Member& member = members_[message.from.value()];
   if (const auto* reply = std::get_if<raft::VoteReply>(&message.body)) {
-    if (reply->granted && !reply->pre_vote) check_vote(message.from, message.term, message.to);
+    if (reply->pre_vote) return;
+    if (reply->granted) {
+      check_vote(message.from, message.term, message.to);
+    } else {
+      check_refusal(message, core.status());
+    }
   } else if (const auto* request = std::get_if<raft::VoteRequest>(&message.body)) {
-    if (!request->pre_vote) check_vote(message.from, message.term, message.from);
+    if (request->pre_vote) return;
+    check_vote(message.from, message.term, message.from);
+    campaigns_[{message.from, message.term}].last = request->last;
   } else if (const auto* append = std::get_if<raft::AppendReply>(&message.body)) {
     if (!append->accepted) return;
     if (member.hard_state.term <= message.term && append->match > base_.index &&
@@ -378,6 +421,21 @@ void Checker::check_vote(MemberId from, Term term, MemberId vote) {
   const auto [cast, first] = votes_.emplace(std::pair(from, term), vote);
   if (!first && cast->second != vote) {
     violated("member {} votes for {} and for {} in term {}", from, cast->second, vote, term);
+  }
+}
+
+// Votes are given by what the logs hold, and not by who takes part in the voter's own view, which
+// may be older than the candidate's (Raft §4.2.2).
+void Checker::check_refusal(const Message& reply, const raft::CoreStatus& voter) const {
+  const auto campaign = campaigns_.find({reply.to, reply.term});
+  // It may also be an answer to a campaign of the past.
+  if (campaign == campaigns_.end() || !campaign->second.heard_by.contains(voter.self)) return;
+  const bool owed = voter.term == reply.term && voter.vote.is_zero() &&
+                    campaign->second.last >= voter.last && !leaders_.contains(voter.term) &&
+                    !lease_reads_;
+  if (owed) {
+    violated("member {} refuses its vote to {} in term {}, and has no reason", voter.self, reply.to,
+             reply.term);
   }
 }
 

@@ -40,12 +40,16 @@ class Checker {
   // `configuration`: the one in force there.
   void knows_committed(MemberId id, Term term, Index commit,
                        const raft::Configuration& configuration);
-  // The member leads that term (Election Safety, Leader Completeness).
+  // The member leads that term (Election Safety, Leader Completeness), with the votes of
+  // majorities.
   void leads(MemberId id, Term term);
   // The member's state machine was given an entry, and is now like this (State Machine Safety).
   void applied(MemberId id, const raft::Entry& entry, const State& state);
-  // A message leaves the member: is what it promises durable?
-  void leaves(const raft::Message& message);
+  // A message is taken by the member it is for.
+  void arrives(const raft::Message& message);
+  // A message leaves the member, which is like this: is what it promises durable, and has a vote
+  // that it refuses a reason?
+  void leaves(const raft::Message& message, const raft::Core& core);
 
   // --- Clients ---
   // The newest index that anyone knows to be committed.
@@ -111,11 +115,19 @@ class Checker {
   void learn_commit(MemberId id, Term term, Index commit, const raft::Configuration& configuration);
   void check_matches(const raft::CoreStatus& leader) const;
   void check_vote(MemberId from, Term term, MemberId vote);
+  void check_refusal(const raft::Message& reply, const raft::CoreStatus& voter) const;
+  bool was_elected(MemberId id, Term term) const;
 
   const raft::LogId base_;
+  const bool lease_reads_;
   std::array<Member, kMembersMax> members_;  // by id
   std::map<Term, MemberId> leaders_;
   std::map<std::pair<MemberId, Term>, MemberId> votes_;
+  struct Campaign {
+    raft::LogId last;  // the candidate's
+    std::set<MemberId> heard_by;
+  };
+  std::map<std::pair<MemberId, Term>, Campaign> campaigns_;
   std::vector<Position> committed_;  // from behind the base
   std::vector<Term> known_since_;    // the term in which each became known as committed
   // The positions that any member has ever had: the first at each index, and the others.

@@ -26,8 +26,8 @@ class Clients {
 
   // --- What members do ---
   void applied(Member& member, raft::LogId id, const Answer& answer);
-  // What it proposed up to there is part of a snapshot now, or never will be: the outcome is unknown
-  // for good, and the client finds out by waiting.
+  // What it proposed up to there is part of a snapshot now, or never will be: the outcome is
+  // unknown for good, and the client finds out by waiting.
   void passed_over(Member& member, Index through);
   // The process is gone, and with it what it knew of requests.
   void ended(Member& member);

@@ -139,8 +139,7 @@ void Member::begin(std::unique_ptr<raft::Log> log) {
                                .logger = &silent()},
       local());
   before_ = node_->status();
-  stage_.after(time_to_flush(),
-               Flush{Flush::Stage::kBegin, number(), life_});
+  stage_.after(time_to_flush(), Flush{Flush::Stage::kBegin, number(), life_});
   request_turn();
 }
 
@@ -227,7 +226,8 @@ void Member::receive(raft::Message message) {
   if (stage_.trace.has_words()) stage_.tell("[{}] {}", id_, raft::describe(message));
   // As the transport does, whose greeting is refused then.
   if (state_.is_removed(message.from)) return observer_.on_refused(message.from);
-  step([message = std::move(message)](raft::Node& node) mutable {
+  step([this, message = std::move(message)](raft::Node& node) mutable {
+    checker_.arrives(message);
     node.receive(std::move(message));
   });
 }
@@ -341,6 +341,7 @@ void Member::look(int events) {
   events_since_turn_ += events;
   raft::CoreStatus status = node_->status();
   checker_.moment(node_->core(), status, before_);
+  check_bounds(status);
   cover(status);
   Trace& trace = stage_.trace;
   trace.mix(static_cast<std::uint64_t>(stage_.now.time_since_epoch().count()) ^ id_.value() << 56);
@@ -348,6 +349,27 @@ void Member::look(int events) {
   trace.mix(static_cast<std::uint64_t>(status.role) ^ status.durable.value() << 8 ^
             state_.digest());
   before_ = std::move(status);
+}
+
+// What a leader may not go beyond: the time of a handover (Raft §3.10), and what it has taken on
+// without knowing that it can be committed.
+void Member::check_bounds(const raft::CoreStatus& status) {
+  if (status.role != raft::RoleName::kLeader) return;
+  const bool as_before = before_.role == status.role && before_.term == status.term;
+  if (!as_before || status.transferring_to != before_.transferring_to)
+    transferring_since_ = local();
+  const raft::CoreOptions& options = stage_.swarm.core;
+  if (!status.transferring_to.is_zero() &&
+      local() - transferring_since_ > options.election_timeout_min + options.heartbeat_interval) {
+    violated("member {} has been handing its leadership over to {} for {} ms", id_,
+             status.transferring_to, (local() - transferring_since_) / milliseconds(1));
+  }
+  // A configuration is always taken, and so is one entry, however large.
+  if (as_before && status.configuration_index == before_.configuration_index &&
+      before_.uncommitted_bytes > 0 && status.uncommitted_bytes > before_.uncommitted_bytes &&
+      status.uncommitted_bytes > options.uncommitted_bytes_max) {
+    violated("member {} takes on {} bytes that are not committed", id_, status.uncommitted_bytes);
+  }
 }
 
 void Member::cover(const raft::CoreStatus& status) {

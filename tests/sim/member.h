@@ -88,6 +88,8 @@ class Member final : private raft::PeerLinks,
   bool is(Life life) const { return (node_ || opening_) && life_ == life; }
   const raft::Node& node() const { return *node_; }
   raft::RoleName role() const { return node_->role(); }
+  // Were it asked right now.
+  bool may_read_under_lease() const;
   raft::testing::FaultFileSystem& files() { return files_; }
   std::uint64_t wall_clock() const;
   void jump_wall_clock(Duration by) { wall_offset_ += by; }
@@ -114,6 +116,7 @@ class Member final : private raft::PeerLinks,
   template <class Event>
   void step(Event event);
   void look(int events);
+  void check_bounds(const raft::CoreStatus& status);
   void cover(const raft::CoreStatus& status);
   void request_turn();
   Duration time_to_flush();
@@ -151,6 +154,7 @@ class Member final : private raft::PeerLinks,
   bool turn_requested_ = false;
   int events_since_turn_ = 0;
   raft::CoreStatus before_;
+  Instant transferring_since_{};
 
   bool halted_ = false;
   bool removed_ = false;  // from the cluster, as it knows by now

@@ -11,7 +11,7 @@ namespace coord::sim {
 
 void Member::send(std::vector<raft::Message> messages) {
   for (const raft::Message& message : messages) {
-    checker_.leaves(message);
+    checker_.leaves(message, node_->core());
     ++stage_.messages;
     if (const auto* append = std::get_if<raft::AppendRequest>(&message.body)) {
       if (append->entries.empty()) stage_.reached(Situation::kProbeWhileReplicating);
@@ -90,6 +90,11 @@ Status Member::transfer(MemberId target) {
   look(1);
   request_turn();
   return accepted;
+}
+
+bool Member::may_read_under_lease() const {
+  return node_ && before_.role == raft::RoleName::kLeader && before_.lease_end &&
+         local() < *before_.lease_end;
 }
 
 void Member::read_gate(std::function<void(Status)> done) {

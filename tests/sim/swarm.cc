@@ -117,8 +117,8 @@ void draw_clients(Prng& prng, Swarm& swarm) {
   swarm.probe_every = between(prng, milliseconds(5), milliseconds(150));
 }
 
-// A lease that ends late is met only if another leader comes as early as it may, while clients still
-// read from the old one, which has not noticed.
+// A lease that ends late is met only if another leader comes as early as it may, while clients
+// still read from the old one, which has not noticed.
 void draw_tight_lease(Prng& prng, Swarm& swarm) {
   swarm.clock_drift = 47;  // as much as is assumed
   swarm.extreme_clocks = true;

@@ -125,7 +125,13 @@ void World::on_passed_over(Member& member, Index through) {
   clients_.passed_over(member, through);
 }
 
-void World::on_leads(Member&, Term term) {
+void World::on_leads(Member& member, Term term) {
+  for (const auto& other : members_) {
+    if (other.get() != &member && other->may_read_under_lease()) {
+      violated("member {} leads term {} while member {} may still answer reads under its lease",
+               member.id(), term, other->id());
+    }
+  }
   nemesis_.leads(term);
 }
 

@@ -6,10 +6,9 @@
 // under a write load, and leaves; the long write load.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
-#include <csignal>
+#include <condition_variable>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -26,6 +25,7 @@
 #include "tests/bench/histogram.h"
 #include "tests/bench/meter.h"
 #include "tests/bench/options.h"
+#include "tests/bench/program.h"
 #include "tests/integration/cluster.h"
 #include "tests/integration/tcp.h"
 
@@ -36,8 +36,6 @@ namespace {
 using std::chrono::duration_cast;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-std::atomic<bool> interrupted = false;
 
 struct Plan {
   std::uint64_t keys = 1'000'000;
@@ -112,9 +110,10 @@ class Watcher {
 
  private:
   void run(const std::stop_token& stop) {
-    for (int turn = 0; !stop.stop_requested(); ++turn) {
-      std::this_thread::sleep_for(milliseconds(100));
-      const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    for (int turn = 0;
+         !stopped_.wait_for(lock, stop, milliseconds(100), [&] { return stop.stop_requested(); });
+         ++turn) {
       for (int member = 0; member < cluster_.size(); ++member) {
         const Usage usage = usage_of(cluster_.process(member).pid());
         Usage& most = most_[member];
@@ -129,6 +128,7 @@ class Watcher {
 
   test::Cluster& cluster_;
   std::mutex mutex_;
+  std::condition_variable_any stopped_;
   std::map<int, Usage> most_;
   std::jthread thread_;
 };
@@ -170,7 +170,7 @@ class Load {
 
   void stop() { stopping_ = true; }
   void wait() const {
-    while (under_way_ > 0) std::this_thread::sleep_for(milliseconds(1));
+    for (int left = under_way_; left > 0; left = under_way_) under_way_.wait(left);
   }
   bool over() const { return under_way_ == 0; }
 
@@ -185,6 +185,7 @@ class Load {
     const std::uint64_t number = started_++;
     if (stopping_ || interrupted || number >= operations_) {
       --under_way_;
+      under_way_.notify_all();
       return;
     }
     operation_(client_, number, [this, begun = Clock::now()](const Status& status) {
@@ -234,6 +235,7 @@ Load::Operation puts(const Plan& plan) {
 double rate(const Load& load, seconds time) {
   const std::uint64_t before = load.succeeded();
   const auto begun = Clock::now();
+  // The time is what is measured over; in pieces, because a signal can tell nobody here.
   while (!interrupted && Clock::now() - begun < time) std::this_thread::sleep_for(milliseconds(20));
   return static_cast<double>(load.succeeded() - before) /
          std::chrono::duration<double>(Clock::now() - begun).count();
@@ -291,6 +293,7 @@ double restart(test::Cluster& cluster, Watcher& watcher, int member, const std::
   while (!test::RawConnection(port).connected()) {
     if (Clock::now() - begun > seconds(60))
       fail("the member did not come back\n" + cluster.log(member));
+    // Nothing tells when a port begins to listen.
     std::this_thread::sleep_for(milliseconds(1));
   }
   Client client({.endpoints = {cluster.endpoint(member)}, .name = "coord-capacity"});
@@ -404,19 +407,5 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"restart", "growth", "load"}))
       ->capture_default_str();
   app.add_option("--server-flag", plan.server_flags, "For each coordd, as --server-flag=--x=y");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
-  // The members are ended by the destructors.
-  std::signal(SIGINT, [](int) { interrupted = true; });
-  std::signal(SIGTERM, [](int) { interrupted = true; });
-  try {
-    measure(plan);
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "tests/bench/capacity: {}\n", error.what());
-    return 1;
-  }
-  return interrupted ? 130 : 0;
+  return run_program(app, argc, argv, [&] { measure(plan); });
 }

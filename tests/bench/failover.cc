@@ -7,12 +7,10 @@
 // and has to catch up before the next round.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <csignal>
 #include <mutex>
 #include <optional>
 #include <stop_token>
@@ -22,6 +20,7 @@
 
 #include "coord/client.h"
 #include "raft/base/prng.h"
+#include "tests/bench/program.h"
 #include "tests/integration/cluster.h"
 
 namespace coord::bench {
@@ -29,8 +28,6 @@ namespace coord::bench {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-std::atomic<bool> interrupted = false;
 
 // Starts puts for as long as it lives.
 class Load {
@@ -67,7 +64,7 @@ class Load {
     Clock::time_point next = Clock::now();
     for (std::uint64_t number = 0; !stop.stop_requested(); ++number) {
       next += kPace;
-      std::this_thread::sleep_until(next);
+      std::this_thread::sleep_until(next);  // the load's pace
       if (outstanding_ >= kOutstandingMax) continue;
       ++outstanding_;
       const Clock::time_point started = Clock::now();
@@ -221,21 +218,8 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 10'000))
       ->capture_default_str();
   app.add_flag("--json", options.json, "One JSON object");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
-  // The members are ended by the destructors.
-  std::signal(SIGINT, [](int) { interrupted = true; });
-  std::signal(SIGTERM, [](int) { interrupted = true; });
-  try {
+  return run_program(app, argc, argv, [&] {
     const std::vector<double> times_ms = measure(options);
-    if (interrupted) return 130;
-    print(options, times_ms);
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "tests/bench/failover: {}\n", error.what());
-    return 1;
-  }
-  return 0;
+    if (!interrupted) print(options, times_ms);
+  });
 }

@@ -10,29 +10,12 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
-#include <stdexcept>
 
 namespace coord::test {
 
 namespace {
 
 namespace fs = std::filesystem;
-
-sockaddr_in loopback(int port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  return address;
-}
-
-int connect_to(int port) {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const sockaddr_in address = loopback(port);
-  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
-  ::close(fd);
-  return -1;
-}
 
 // The kernel's number of the socket that is bound to that local port, as a connection.
 std::string inode_of(int local_port) {
@@ -66,13 +49,7 @@ bool pass_on(int from, int to) {
   std::array<char, 65536> buffer;
   const ssize_t size = ::recv(from, buffer.data(), buffer.size(), MSG_DONTWAIT);
   if (size <= 0) return false;
-  for (ssize_t sent = 0; sent < size;) {
-    const ssize_t n =
-        ::send(to, buffer.data() + sent, static_cast<std::size_t>(size - sent), MSG_NOSIGNAL);
-    if (n <= 0) return false;
-    sent += n;
-  }
-  return true;
+  return send_all(to, buffer.data(), static_cast<std::size_t>(size));
 }
 
 }  // namespace
@@ -80,17 +57,7 @@ bool pass_on(int from, int to) {
 PeerNetwork::PeerNetwork(std::vector<int> target_ports, std::function<pid_t(int)> process)
     : process_(std::move(process)) {
   for (const int target : target_ports) {
-    Gate gate{.target_port = target};
-    gate.listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address = loopback(0);
-    socklen_t size = sizeof address;
-    if (::bind(gate.listener, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-        ::listen(gate.listener, 64) != 0 ||
-        ::getsockname(gate.listener, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-      throw std::runtime_error("no port for a proxy");
-    }
-    gate.port = ntohs(address.sin_port);
-    gates_.push_back(gate);
+    gates_.push_back({.target_port = target, .listener = listen_on_loopback()});
   }
   thread_ = std::thread([this] { serve(); });
 }
@@ -101,7 +68,7 @@ PeerNetwork::~PeerNetwork() {
     stopping_ = true;
   }
   thread_.join();
-  for (const Gate& gate : gates_) ::close(gate.listener);
+  for (const Gate& gate : gates_) ::close(gate.listener.fd);
   for (const Pair& pair : pairs_) {
     ::close(pair.near);
     ::close(pair.far);
@@ -109,7 +76,7 @@ PeerNetwork::~PeerNetwork() {
 }
 
 std::string PeerNetwork::address(int member) const {
-  return "127.0.0.1:" + std::to_string(gates_[static_cast<std::size_t>(member)].port);
+  return "127.0.0.1:" + std::to_string(gates_[static_cast<std::size_t>(member)].listener.port);
 }
 
 void PeerNetwork::isolate(std::set<int> members) {
@@ -140,7 +107,7 @@ void PeerNetwork::accept_at(int target) {
   sockaddr_in from{};
   socklen_t size = sizeof from;
   Pair pair{.target = target};
-  pair.near = ::accept4(gate.listener, reinterpret_cast<sockaddr*>(&from), &size, SOCK_CLOEXEC);
+  pair.near = ::accept4(gate.listener.fd, reinterpret_cast<sockaddr*>(&from), &size, SOCK_CLOEXEC);
   if (pair.near < 0) return;
   pair.source = member_with_socket(ntohs(from.sin_port));
   pair.cut = blocked(pair.source, target) || gate.accepted++ >= gate.accepted_max;
@@ -160,7 +127,7 @@ void PeerNetwork::serve() {
     {
       const std::lock_guard lock(mutex_);
       if (stopping_) return;
-      for (const Gate& gate : gates_) states.push_back({gate.listener, POLLIN, 0});
+      for (const Gate& gate : gates_) states.push_back({gate.listener.fd, POLLIN, 0});
       for (std::size_t i = 0; i < pairs_.size(); ++i) {
         if (pairs_[i].cut) continue;
         open.push_back(i);

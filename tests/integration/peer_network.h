@@ -16,6 +16,8 @@
 #include <thread>
 #include <vector>
 
+#include "tests/integration/tcp.h"
+
 namespace coord::test {
 
 class PeerNetwork {
@@ -39,8 +41,7 @@ class PeerNetwork {
  private:
   struct Gate {
     int target_port = 0;
-    int listener = -1;
-    int port = 0;
+    Listener listener;
     int accepted = 0;
     int accepted_max = INT_MAX;
   };

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <stdexcept>
 #include <vector>
 
 namespace coord::test {
@@ -18,6 +19,19 @@ sockaddr_in loopback(int port) {
   address.sin_port = htons(static_cast<std::uint16_t>(port));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   return address;
+}
+
+}  // namespace
+
+Listener listen_on_loopback() {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address = loopback(0);
+  socklen_t size = sizeof address;
+  if (::bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(fd, 64) != 0 ||
+      ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    throw std::runtime_error("no loopback port to listen on");
+  }
+  return {.fd = fd, .port = ntohs(address.sin_port)};
 }
 
 int connect_to(int port) {
@@ -37,8 +51,6 @@ bool send_all(int fd, const char* data, std::size_t size) {
   }
   return true;
 }
-
-}  // namespace
 
 RawConnection::RawConnection(int port) : fd_(connect_to(port)) {
   // A server that stops reading must not stop the test.
@@ -72,21 +84,15 @@ bool RawConnection::closed_by_peer(int timeout_ms) {
   return false;
 }
 
-RecordingProxy::RecordingProxy(int target_port) : target_port_(target_port) {
-  listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address = loopback(0);
-  ::bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address);
-  ::listen(listener_, 64);
-  socklen_t size = sizeof address;
-  ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
-  port_ = ntohs(address.sin_port);
+RecordingProxy::RecordingProxy(int target_port)
+    : target_port_(target_port), listener_(listen_on_loopback()) {
   thread_ = std::thread([this] { serve(); });
 }
 
 RecordingProxy::~RecordingProxy() {
   stopping_ = true;
   thread_.join();
-  ::close(listener_);
+  ::close(listener_.fd);
 }
 
 std::string RecordingProxy::recorded() const {
@@ -103,7 +109,7 @@ void RecordingProxy::serve() {
   std::vector<Pair> pairs;
   bool first = true;
   while (!stopping_) {
-    std::vector<pollfd> states = {{listener_, POLLIN, 0}};
+    std::vector<pollfd> states = {{listener_.fd, POLLIN, 0}};
     for (const Pair& pair : pairs) {
       states.push_back({pair.near, POLLIN, 0});
       states.push_back({pair.far, POLLIN, 0});
@@ -136,7 +142,7 @@ void RecordingProxy::serve() {
     }
     pairs = kept;
     if (states[0].revents != 0) {
-      const int near = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+      const int near = ::accept4(listener_.fd, nullptr, nullptr, SOCK_CLOEXEC);
       const int far = near < 0 ? -1 : connect_to(target_port_);
       if (far >= 0) {
         pairs.push_back({near, far, first});

@@ -2,11 +2,24 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <mutex>
 #include <string>
 #include <thread>
 
 namespace coord::test {
+
+// A socket that listens on a loopback port of its own; whoever asks for it closes it. Throws if
+// there is none.
+struct Listener {
+  int fd = -1;
+  int port = 0;
+};
+Listener listen_on_loopback();
+// A blocking connection to a loopback port, or -1.
+int connect_to(int port);
+// False once the other side takes no more.
+bool send_all(int fd, const char* data, std::size_t size);
 
 // A blocking connection to a loopback port; every call fails softly, as a rude client does not
 // care.
@@ -38,15 +51,14 @@ class RecordingProxy {
   RecordingProxy(const RecordingProxy&) = delete;
   RecordingProxy& operator=(const RecordingProxy&) = delete;
 
-  int port() const { return port_; }
+  int port() const { return listener_.port; }
   std::string recorded() const;
 
  private:
   void serve();
 
   int target_port_;
-  int port_ = 0;
-  int listener_ = -1;
+  const Listener listener_;
   std::atomic<bool> stopping_{false};
   mutable std::mutex mutex_;
   std::string recorded_;

@@ -68,7 +68,9 @@ Duration SimLog::sync_time() {
   Duration time = stage.about(stage.disk_dice, swarm.sync_mean);
   if (stage.healed) return time;
   if (swarm.slow_syncs > 0 && stage.disk_dice.chance(swarm.slow_syncs, 1000)) {
-    time += up_to(stage.disk_dice, seconds(3));
+    // What has begun when the cluster heals may take most of the time that it is given.
+    time += up_to(stage.disk_dice,
+                  std::min<Duration>(seconds(3), 15 * swarm.core.election_timeout_max));
   }
   // In the middle of a write is where a crash is worth most.
   if (swarm.crash_in_write > 0 && stage.disk_dice.chance(swarm.crash_in_write, 10'000)) {

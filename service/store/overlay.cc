@@ -1,5 +1,6 @@
 #include "service/store/overlay.h"
 
+#include <algorithm>
 #include <limits>
 #include <new>
 #include <utility>
@@ -18,31 +19,53 @@ std::array<Overlay::Records, sizeof...(i)> make_tables(Arena& arena, std::index_
 
 Overlay::Overlay() : tables_(make_tables(arena_, std::make_index_sequence<kTableCount>())) {}
 
-void Overlay::put(Table table, std::string_view key, std::string_view value, bool fresh) {
+void Overlay::Beginning::learn(const Records& records) {
+  look_at_size_ = look_at_size_ < kLastLook ? look_at_size_ * 8 : 0;
+  // What the first and the last have in common, all between them have.
+  const std::string_view first = records.begin()->key();
+  const std::string_view last = records.rbegin()->key();
+  const auto end = std::mismatch(first.begin(), first.end(), last.begin(), last.end()).first;
+  common_.assign(first.begin(), end);
+  for (const Slot& slot : records) slot.prefix = prefix_of(slot.key());
+}
+
+void Overlay::Beginning::forget() {
+  common_.clear();
+  look_at_size_ = kFirstLook;
+}
+
+void Overlay::insert(Table table, Iterator place, const Slot& slot) {
   Records& records = mutable_records(table);
-  const Key sought(key);
+  records.insert(place, slot);
+  beginnings_[static_cast<std::size_t>(table)].look_at(records);
+}
+
+void Overlay::put(Table table, std::string_view key, std::string_view value, bool fresh) {
+  const Records& records = this->records(table);
+  const Key sought = this->sought(table, key);
   const auto place = records.lower_bound(sought);
   if (place != records.end() && place->prefix == sought.prefix && place->key() == key) {
     overwrite(*place, value);
     return;
   }
-  records.insert(place, Slot{sought.prefix, make_record(key, value, false, fresh)});
+  insert(table, place, Slot{sought.prefix, make_record(key, value, false, fresh)});
 }
 
 void Overlay::append(Table table, std::string_view key, std::string_view value) {
-  Records& records = mutable_records(table);
+  const Records& records = this->records(table);
   // A tombstone may lie at or behind the new end of the table.
   if (!records.empty() && records.rbegin()->key() >= key) return put(table, key, value, false);
-  records.insert(records.end(), Slot{prefix_of(key), make_record(key, value, false, true)});
+  insert(table, records.end(),
+         Slot{sought(table, key).prefix, make_record(key, value, false, true)});
 }
 
 void Overlay::erase(Table table, std::string_view key, bool nothing_below) {
-  Records& records = mutable_records(table);
-  const Key sought(key);
+  const Records& records = this->records(table);
+  const Key sought = this->sought(table, key);
   const auto place = records.lower_bound(sought);
   if (place != records.end() && place->prefix == sought.prefix && place->key() == key) {
     if (place->record->fresh) {
-      records.erase(place);
+      mutable_records(table).erase(place);
     } else {
       place->record->erased = true;
       place->record->value_size = 0;
@@ -50,7 +73,7 @@ void Overlay::erase(Table table, std::string_view key, bool nothing_below) {
     return;
   }
   if (nothing_below) return;
-  records.insert(place, Slot{sought.prefix, make_record(key, {}, true, false)});
+  insert(table, place, Slot{sought.prefix, make_record(key, {}, true, false)});
 }
 
 bool Overlay::empty() const {
@@ -68,6 +91,7 @@ std::size_t Overlay::size() const {
 
 void Overlay::clear(std::size_t keep_bytes) {
   for (Records& records : tables_) records.clear();
+  for (Beginning& beginning : beginnings_) beginning.forget();
   arena_.reset(keep_bytes);
 }
 

@@ -11,6 +11,7 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <string>
 #include <string_view>
 
 #include "service/state/tables.h"
@@ -35,15 +36,16 @@ class Overlay {
     char* bytes() { return reinterpret_cast<char*>(this + 1); }
   };
 
-  // A sought key, or a record's, with its first bytes as a number: most comparisons end there,
-  // without touching the record.
+  // A sought key, or a record's, with those of its bytes as a number that tell it from its table's
+  // other keys (Beginning): most comparisons end there, without touching the record. Equal numbers
+  // say nothing; different ones are ordered as the keys are.
   struct Key {
-    explicit Key(std::string_view text) : prefix(prefix_of(text)), text(text) {}
     std::uint64_t prefix;
     std::string_view text;
   };
   struct Slot {
-    std::uint64_t prefix;
+    // The order of the slots stays the same when this is taken from another place of their keys.
+    mutable std::uint64_t prefix;
     // Not part of the order: a put to the same key may move its record.
     mutable Record* record;
 
@@ -86,11 +88,11 @@ class Overlay {
   const Record* find(Table table, std::string_view key) const {
     const Records& records = this->records(table);
     if (records.empty()) return nullptr;
-    const auto found = records.find(Key(key));
+    const auto found = records.find(sought(table, key));
     return found == records.end() ? nullptr : found->record;
   }
   Iterator seek(Table table, std::string_view from) const {
-    return records(table).lower_bound(Key(from));
+    return records(table).lower_bound(sought(table, from));
   }
   Iterator end(Table table) const { return records(table).end(); }
   const Records& records(Table table) const { return tables_[static_cast<std::size_t>(table)]; }
@@ -110,12 +112,40 @@ class Overlay {
   void clear(std::size_t keep_bytes);
 
  private:
-  static std::uint64_t prefix_of(std::string_view text) {
-    std::uint64_t prefix = 0;
-    if (!text.empty()) std::memcpy(&prefix, text.data(), text.size() < 8 ? text.size() : 8);
-    if constexpr (std::endian::native == std::endian::little) prefix = __builtin_bswap64(prefix);
-    return prefix;
+  // Where most of a table's keys begin alike, as those of one service do, their first bytes do not
+  // tell them apart. What they have in common is left out of the prefix; a key without it gets the
+  // least or the greatest one, whichever side of all the others it lies on.
+  class Beginning {
+   public:
+    std::uint64_t prefix_of(std::string_view key) const {
+      const int side = key.compare(0, common_.size(), common_);
+      if (side != 0) return side < 0 ? 0 : UINT64_MAX;
+      const std::string_view rest = key.substr(common_.size());
+      std::uint64_t prefix = 0;
+      if (!rest.empty()) std::memcpy(&prefix, rest.data(), rest.size() < 8 ? rest.size() : 8);
+      if constexpr (std::endian::native == std::endian::little) prefix = __builtin_bswap64(prefix);
+      return prefix;
+    }
+    // A key was added. Now and then, as they become more, looks anew at what they have in common.
+    void look_at(const Records& records) {
+      if (records.size() == look_at_size_) learn(records);
+    }
+    void forget();
+
+   private:
+    static constexpr std::size_t kFirstLook = 64;
+    static constexpr std::size_t kLastLook = 64 * 64;
+
+    void learn(const Records& records);
+
+    std::string common_;
+    std::size_t look_at_size_ = kFirstLook;
+  };
+
+  Key sought(Table table, std::string_view key) const {
+    return {beginnings_[static_cast<std::size_t>(table)].prefix_of(key), key};
   }
+  void insert(Table table, Iterator place, const Slot& slot);
 
   Records& mutable_records(Table table) { return tables_[static_cast<std::size_t>(table)]; }
   Record* make_record(std::string_view key, std::string_view value, bool erased, bool fresh);
@@ -123,6 +153,7 @@ class Overlay {
 
   Arena arena_;
   std::array<Records, kTableCount> tables_;
+  std::array<Beginning, kTableCount> beginnings_;
 };
 
 }  // namespace coord::service

@@ -151,6 +151,10 @@ void World::expect_calm_beside_the_deaf() {
 void World::expect_quiet(std::size_t members) {
   // What those who were away find in their queues is answered first.
   run_for(2 * stage_.swarm.core.election_timeout_max);
+  const Member* leader = nemesis_.leader();
+  if (leader != nullptr && !checker_.configuration().is_voter(leader->id())) {
+    violated("member {} leads, and is no voter any more", leader->id());
+  }
   const std::uint64_t before = stage_.messages;
   run_for(20 * stage_.swarm.core.heartbeat_interval);
   // A heartbeat and its reply for each pair and interval, and as much again for whatever else.

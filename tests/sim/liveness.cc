@@ -128,24 +128,26 @@ void World::expect_calm_beside_the_deaf() {
   if (!decides(others)) return;
   stage_.reached(Situation::kDeafMember);
   // To everybody, or to the leader alone: then it hears what others think of its campaign.
-  const Member* heard_by_others = nemesis_.leader();
-  if (heard_by_others && heard_by_others->id() != deaf && stage_.nemesis_dice.chance(1, 2)) {
-    stage_.tell("{} does not hear {}", deaf, heard_by_others->id());
-    network_.deafen(deaf.value(), heard_by_others->id().value());
+  const Member* leader = nemesis_.leader();
+  if (leader && leader->id() != deaf && stage_.nemesis_dice.chance(1, 2)) {
+    stage_.tell("{} does not hear {}", deaf, leader->id());
+    network_.deafen(deaf.value(), leader->id().value());
   } else {
     stage_.tell("{} is deaf", deaf);
     network_.deafen(deaf.value(), std::nullopt);
   }
-  expect_progress(others);
-  const Member* leader = nemesis_.leader();
+  // If it leads, the others have to find another one first. If it does not, it may have all that
+  // they have, and would win if only they let it.
+  if (leader == nullptr || leader->id() == deaf) expect_progress(others);
+  leader = nemesis_.leader();
   const Term term = leader == nullptr ? Term{} : leader->node().term();
   run_for(8 * stage_.swarm.core.election_timeout_max);
-  others.push_back(deaf);
-  for (const MemberId id : others) {
-    if (at(id.value()).node().term() <= term) continue;
+  for (const auto& member : members_) {
+    if (!member->running() || member->node().term() <= term) continue;
     violated("a member that does not hear the leader of term {} disturbs: {} is in term {}", term,
-             id, at(id.value()).node().term());
+             member->id(), member->node().term());
   }
+  expect_progress(others);
 }
 
 void World::expect_quiet(std::size_t members) {

@@ -245,7 +245,8 @@ TEST_F(SnapshotSenderTest, PeerThatHasAllOfIt_AndIsNotHeardAnyMore_IsGivenUp) {
 
 TEST_F(SnapshotSenderTest, LogIsNeeded_FromWhereTheSnapshotHasToReachTo_UntilItIsThere) {
   store_.snapshot = std::make_shared<FakeSnapshot>(later_, 250);
-  sender_ = std::make_unique<SnapshotSender>(kPeer, Index(60), store_, options_, [](SnapshotRead) {});
+  sender_ =
+      std::make_unique<SnapshotSender>(kPeer, Index(60), store_, options_, [](SnapshotRead) {});
   EXPECT_EQ(sender_->needs_log_after(), Index(60));
   later_.run();
   EXPECT_EQ(sender_->needs_log_after(), kLast.index);
@@ -271,13 +272,16 @@ TEST_F(SnapshotSenderTest, ReadsThatEndAfterTheSender_DoNothing) {
 
 class SnapshotReceiverTest : public ::testing::Test {
  protected:
+  static ArrivedChunk piece(std::uint64_t offset, std::uint64_t bytes) {
+    return {kPeer,
+            {.last = kLast,
+             .size = 300,
+             .checksum = 99,
+             .offset = offset,
+             .data = Bytes::copy_of(std::string(bytes, 's'))}};
+  }
   void arrive(std::uint64_t offset, std::uint64_t bytes) {
-    receiver_.arrived({kPeer,
-                       {.last = kLast,
-                        .size = 300,
-                        .checksum = 99,
-                        .offset = offset,
-                        .data = Bytes::copy_of(std::string(bytes, 's'))}});
+    receiver_.arrived(piece(offset, bytes));
     later_.run();
   }
   std::vector<std::uint64_t> stored() { return std::exchange(stored_, {}); }
@@ -324,34 +328,18 @@ TEST_F(SnapshotReceiverTest, DamagedSnapshot_IsAskedForAgainFromTheStart) {
 }
 
 TEST_F(SnapshotReceiverTest, WhatComesAgainWhileItIsVerified_IsNotVerifiedTwice) {
-  const auto chunk = [] {
-    return ArrivedChunk{kPeer,
-                        {.last = kLast,
-                         .size = 300,
-                         .checksum = 99,
-                         .offset = 0,
-                         .data = Bytes::copy_of(std::string(300, 's'))}};
-  };
-  receiver_.arrived(chunk());
-  receiver_.arrived(chunk());
+  receiver_.arrived(piece(0, 300));
+  receiver_.arrived(piece(0, 300));
   later_.run();
   EXPECT_EQ(store_.finished, 1);
   EXPECT_EQ(received_.size(), 1u);
 }
 
 TEST_F(SnapshotReceiverTest, WhileItIsVerified_TheLeaderIsToldThatItIsAllThere) {
-  const auto chunk = [] {
-    return ArrivedChunk{kPeer,
-                        {.last = kLast,
-                         .size = 300,
-                         .checksum = 99,
-                         .offset = 0,
-                         .data = Bytes::copy_of(std::string(300, 's'))}};
-  };
-  receiver_.arrived(chunk());
+  receiver_.arrived(piece(0, 300));
   later_.run_one();
   EXPECT_EQ(stored(), (std::vector<std::uint64_t>{300}));
-  receiver_.arrived(chunk());
+  receiver_.arrived(piece(0, 300));
   EXPECT_EQ(stored(), (std::vector<std::uint64_t>{300}));
   later_.run();
   EXPECT_EQ(store_.finished, 1);

@@ -28,6 +28,10 @@ class Checker {
   void installed(MemberId id, const State& state);
   // The batch is part of the member's log from now on, durable or not (Log Matching).
   void logged(MemberId id, const raft::Durable& batch);
+  // Where the newest configuration in the member's log stands.
+  Index newest_configuration(MemberId id) const {
+    return members_[id.value()].configurations.back().first;
+  }
   // These, the oldest that are not durable, are being written; and now they are durable.
   void writing(MemberId id, std::span<const raft::Durable> group);
   void written(MemberId id);

@@ -12,6 +12,10 @@ using DiskWork = raft::testing::FaultFileSystem::Work;
 }
 
 void SimLog::submit(raft::Durable batch) {
+  const Index configured = around_.checker.newest_configuration(member_);
+  if (batch.truncate_from && *batch.truncate_from <= configured) {
+    around_.stage.reached(Situation::kConfigurationRolledBack);
+  }
   around_.checker.logged(member_, batch);
   if (batch.truncate_from && around_.checker.is_being_written(member_, *batch.truncate_from)) {
     around_.stage.reached(Situation::kTruncatedWhileBeingWritten);

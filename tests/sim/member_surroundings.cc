@@ -54,9 +54,6 @@ void Member::on_fact(const raft::Fact& fact) {
                                      : Situation::kDiskTooSlowToLead);
   } else if (std::holds_alternative<raft::Truncated>(fact)) {
     stage_.reached(Situation::kLogTruncated);
-    if (std::get<raft::Truncated>(fact).from <= before_.configuration_index) {
-      stage_.reached(Situation::kConfigurationRolledBack);
-    }
   } else if (const auto* taken = std::get_if<raft::SnapshotTaken>(&fact)) {
     if (taken->kept) stage_.reached(Situation::kSnapshotAmidAppends);
   } else if (std::holds_alternative<raft::TransferFailed>(fact)) {

@@ -38,6 +38,7 @@ class Nemesis {
   void jump_wall_clock(Prng dice);
   // --- nemesis_operator.cc: what an operator does ---
   void change_members(Prng dice);
+  void cut_off_with_work(Prng& dice, Member& leader);
   void transfer(Prng dice);
   void unseat(Prng dice, MemberId receiver);
   std::optional<raft::Configuration> draw_target(Prng& dice, const Member& leader);

@@ -66,12 +66,25 @@ std::optional<raft::Configuration> Nemesis::draw_target(Prng& dice, const Member
   return target;
 }
 
+// It takes on more than the others will have gone on by when they find out, and then they may have
+// no log for it any more.
+void Nemesis::cut_off_with_work(Prng& dice, Member& leader) {
+  stage_.tell("{} is cut off", leader.id());
+  network_.partition(dice, members_.size(), leader.number());
+  stage_.after(up_to(dice, stage_.swarm.partition_max), Trouble{Trouble::What::kHeal});
+  for (std::uint64_t i = dice.below(100); i > 0; --i) {
+    static_cast<void>(leader.propose(encode(Command{.stamp = leader.wall_clock()})));
+  }
+}
+
 void Nemesis::change_members(Prng dice) {
   Member* leader = this->leader();
   if (leader == nullptr) return;
   const auto target = draw_target(dice, *leader);
   if (!target) return;
   const raft::Configuration before = leader->node().status().configuration;
+  if (meets(stage_.swarm, Fault::kPartitions) && dice.chance(1, 4))
+    cut_off_with_work(dice, *leader);
   stage_.tell("{} is to change the members to {}", leader->id(), raft::describe(*target));
   if (const auto done = leader->change(*target); !done.ok()) {
     stage_.tell("refused: {}", done.error().message);

@@ -58,8 +58,8 @@ rpc::Task<Result<milliseconds>> perform(Core& core, op::LeaseRenew op) {
       return milliseconds(results[0].getTtlMs());
     });
   };
-  co_return co_await core.calls().repeat<milliseconds>(Route::kLeader, core.deadline(op.timeout),
-                                                       kCallPatience, attempt);
+  co_return co_await core.calls().repeat<milliseconds>(
+      {.deadline = core.deadline(op.timeout), .changes = true}, attempt);
 }
 
 rpc::Task<Result<LeaseInfo>> perform(Core& core, op::LeaseGet op) {
@@ -73,8 +73,8 @@ rpc::Task<Result<LeaseInfo>> perform(Core& core, op::LeaseGet op) {
       return info;
     });
   };
-  co_return co_await core.calls().repeat<LeaseInfo>(Route::kLeader, core.deadline(op.timeout),
-                                                    kCallPatience, attempt);
+  co_return co_await core.calls().repeat<LeaseInfo>({.deadline = core.deadline(op.timeout)},
+                                                    attempt);
 }
 
 rpc::Task<Result<std::vector<LeaseInfo>>> perform(Core& core, op::LeaseList op) {
@@ -98,8 +98,7 @@ rpc::Task<Result<std::vector<LeaseInfo>>> perform(Core& core, op::LeaseList op) 
         return page;
       });
     };
-    auto page =
-        co_await core.calls().repeat<Page>(Route::kLeader, deadline, kCallPatience, attempt);
+    auto page = co_await core.calls().repeat<Page>({.deadline = deadline}, attempt);
     if (!page.ok()) co_return page.error();
     std::move(page->leases.begin(), page->leases.end(), std::back_inserter(all));
     if (!page->more) break;
@@ -121,8 +120,8 @@ rpc::Task<Result<MembersResult>> perform(Core& core, op::Members op) {
           return result;
         });
   };
-  co_return co_await core.calls().repeat<MembersResult>(Route::kAny, core.deadline(op.timeout),
-                                                        kCallPatience, attempt);
+  co_return co_await core.calls().repeat<MembersResult>(
+      {.route = Route::kAny, .deadline = core.deadline(op.timeout)}, attempt);
 }
 
 rpc::Task<Result<MemberStatus>> perform(Core& core, op::EndpointStatus op) {
@@ -136,22 +135,21 @@ rpc::Task<Result<MemberStatus>> perform(Core& core, op::EndpointStatus op) {
   };
   const Instant deadline = core.deadline(op.timeout);
   if (op.endpoint.empty()) {
-    co_return co_await core.calls().repeat<MemberStatus>(Route::kAny, deadline, kCallPatience,
-                                                         attempt);
+    co_return co_await core.calls().repeat<MemberStatus>(
+        {.route = Route::kAny, .deadline = deadline}, attempt);
   }
   co_return co_await at_endpoint<MemberStatus>(core, std::move(op.endpoint), deadline, attempt);
 }
 
 rpc::Task<Result<Revision>> perform(Core& core, op::Compact op) {
-  const auto wait = core.timeout_or_default(op.timeout);
-  // An attempt whose answer was lost may have done it: then that it is done already is no failure.
+  const Instant deadline = core.deadline(op.timeout);
+  // A leader that was asked before may have done it, also one that has refused in the end because
+  // it does not lead any more: then that it is done already is no failure.
   const auto asked = std::make_shared<bool>(false);
-  const auto attempt = [revision = op.revision, wait, asked](Connection& connection) {
+  const auto attempt = [&core, revision = op.revision, deadline, asked](Connection& connection) {
     auto request = connection.maintenance().compactRequest();
     request.setRevision(revision.value());
-    // Less than we wait ourselves, so that the member's reason arrives.
-    request.setDeadlineMs(
-        static_cast<std::uint32_t>(std::max<std::int64_t>(1, wait.count() * 3 / 4)));
+    request.setDeadlineMs(server_deadline_ms(deadline, core.environment().clock()));
     const bool again = std::exchange(*asked, true);
     return request.send().then([again](auto&& answer) -> Result<Revision> {
       if (!answer.hasFailure()) return Revision(answer.getCompactRevision());
@@ -160,19 +158,19 @@ rpc::Task<Result<Revision>> perform(Core& core, op::Compact op) {
       return error;
     });
   };
-  co_return co_await core.calls().repeat<Revision>(Route::kLeader, core.deadline(op.timeout),
-                                                   Duration(wait), attempt);
+  co_return co_await core.calls().repeat<Revision>({.deadline = deadline,
+                                                    .patience = core.timeout_or_default(op.timeout),
+                                                    .changes = true,
+                                                    .leader_waits = true},
+                                                   attempt);
 }
 
 rpc::Task<Result<HealthResult>> perform(Core& core, op::Health op) {
   const Instant deadline = core.deadline(op.timeout);
-  const auto wait = core.timeout_or_default(op.timeout);
-  const auto attempt = [linearizable = op.linearizable, wait](Connection& connection) {
+  const auto attempt = [&core, linearizable = op.linearizable, deadline](Connection& connection) {
     auto request = connection.cluster().healthRequest();
     request.setLinearizable(linearizable);
-    // Less than we wait ourselves, so that the member's reason arrives.
-    request.setDeadlineMs(
-        static_cast<std::uint32_t>(std::max<std::int64_t>(1, wait.count() * 3 / 4)));
+    request.setDeadlineMs(server_deadline_ms(deadline, core.environment().clock()));
     return request.send().then([](auto&& answer) -> Result<HealthResult> {
       return HealthResult{.healthy = answer.getHealthy(),
                           .reason = to_string(answer.getReason()),
@@ -180,8 +178,11 @@ rpc::Task<Result<HealthResult>> perform(Core& core, op::Health op) {
     });
   };
   if (op.endpoint.empty()) {
-    co_return co_await core.calls().repeat<HealthResult>(Route::kAny, deadline, Duration(wait),
-                                                         attempt);
+    co_return co_await core.calls().repeat<HealthResult>(
+        {.route = Route::kAny,
+         .deadline = deadline,
+         .patience = core.timeout_or_default(op.timeout)},
+        attempt);
   }
   co_return co_await at_endpoint<HealthResult>(core, std::move(op.endpoint), deadline, attempt);
 }

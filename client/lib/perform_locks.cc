@@ -52,8 +52,7 @@ rpc::Task<Result<LockInfo>> show(Core& core, LockName lock, Instant deadline) {
       return to_lock_info(answer.getInfo());
     });
   };
-  co_return co_await core.calls().repeat<LockInfo>(Route::kLeader, deadline, kCallPatience,
-                                                   attempt);
+  co_return co_await core.calls().repeat<LockInfo>({.deadline = deadline}, attempt);
 }
 
 rpc::Task<Result<LeaderInfo>> leader(Core& core, std::string election, Instant deadline) {
@@ -157,8 +156,7 @@ rpc::Task<Result<std::vector<LockInfo>>> perform(Core& core, op::ListLocks op) {
         return page;
       });
     };
-    auto page =
-        co_await core.calls().repeat<Page>(Route::kLeader, deadline, kCallPatience, attempt);
+    auto page = co_await core.calls().repeat<Page>({.deadline = deadline}, attempt);
     if (!page.ok()) co_return page.error();
     std::move(page->locks.begin(), page->locks.end(), std::back_inserter(all));
     if (!page->more) break;

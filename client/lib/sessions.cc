@@ -175,7 +175,8 @@ rpc::Task<Result<std::shared_ptr<LiveSession>>> Sessions::open(SessionOptions op
       return result;
     });
   };
-  auto result = co_await calls_.repeat<Opened>(Route::kLeader, deadline, kSessionPatience, attempt);
+  auto result =
+      co_await calls_.repeat<Opened>({.deadline = deadline, .patience = kSessionPatience}, attempt);
   if (!result.ok()) co_return result.error();
   auto session = std::make_shared<LiveSession>(result->id, result->ttl, options.name.get());
   begin(session, result->sent);
@@ -228,7 +229,8 @@ rpc::Task<Status> Sessions::revoke(std::vector<LeaseId> leases, Instant deadline
       return Done();
     });
   };
-  auto result = co_await calls_.repeat<Done>(Route::kLeader, deadline, kRevokePatience, attempt);
+  auto result =
+      co_await calls_.repeat<Done>({.deadline = deadline, .patience = kRevokePatience}, attempt);
   if (result.ok()) co_return Status();
   Error error = result.error();
   error.outcome = Outcome::kUnknown;
@@ -265,8 +267,8 @@ rpc::Task<void> Sessions::renew(std::shared_ptr<LiveSession> session) {
         return sent;
       });
     };
-    auto sent = co_await calls_.repeat<Instant>(Route::kLeader, session->believed_until(), patience,
-                                                attempt);
+    auto sent = co_await calls_.repeat<Instant>(
+        {.deadline = session->believed_until(), .patience = patience}, attempt);
     if (session->ended.load()) co_return;
     if (sent.ok()) {
       extend(*session, *sent);

@@ -46,12 +46,14 @@ void Directory::close() {
 
 std::shared_ptr<Connection> Directory::pick(Route route) {
   if (closed_) return nullptr;
-  auto connection = route == Route::kLeader ? pick_leader() : pick_any();
-  if (connection == nullptr) {
-    wanted_ = true;
-    race();
-  }
+  auto connection = route == Route::kLeader ? pick_leader() : pick_voter();
+  if (connection == nullptr) seek_others();
   return connection;
+}
+
+void Directory::seek_others() {
+  wanted_ = true;
+  race();
 }
 
 rpc::Task<std::shared_ptr<Connection>> Directory::wait_for(Route route) {
@@ -75,13 +77,24 @@ std::shared_ptr<Connection> Directory::pick_leader() {
 }
 
 std::shared_ptr<Connection> Directory::pick_any() {
-  for (std::size_t i = 0; i < endpoints_.size(); ++i) {
-    Endpoint& endpoint = *endpoints_[(turn_ + i) % endpoints_.size()];
-    if (endpoint.connection != nullptr) {
+  for (const bool learner : {false, true}) {
+    for (std::size_t i = 0; i < endpoints_.size(); ++i) {
+      Endpoint& endpoint = *endpoints_[(turn_ + i) % endpoints_.size()];
+      if (endpoint.connection == nullptr || is_learner(endpoint) != learner) continue;
       turn_ = (turn_ + i + 1) % endpoints_.size();
       return endpoint.connection;
     }
   }
+  return nullptr;
+}
+
+// Or a learner, if no other one can be had soon.
+std::shared_ptr<Connection> Directory::pick_voter() {
+  auto connection = pick_any();
+  if (connection == nullptr || !is_learner(*endpoint_of(*connection))) return connection;
+  seek_others();
+  if (!is_voter_coming()) return connection;
+  wait_for_voter();
   return nullptr;
 }
 
@@ -106,11 +119,18 @@ void Directory::race() {
 
 Directory::Endpoint* Directory::next_candidate() {
   const Instant now = environment_.clock();
-  for (std::size_t i = 0; i < endpoints_.size(); ++i) {
-    Endpoint& endpoint = *endpoints_[(turn_ + i) % endpoints_.size()];
-    if (endpoint.connection == nullptr && !endpoint.connecting && endpoint.not_before <= now) {
-      turn_ = (turn_ + i + 1) % endpoints_.size();
-      return &endpoint;
+  bool voters = false;  // connected, or about to be
+  for (const bool learner : {false, true}) {
+    if (learner && voters) break;
+    for (std::size_t i = 0; i < endpoints_.size(); ++i) {
+      Endpoint& endpoint = *endpoints_[(turn_ + i) % endpoints_.size()];
+      if (is_learner(endpoint) != learner) continue;
+      if (endpoint.connection != nullptr || endpoint.connecting) {
+        voters = true;
+      } else if (endpoint.not_before <= now) {
+        turn_ = (turn_ + i + 1) % endpoints_.size();
+        return &endpoint;
+      }
     }
   }
   return nullptr;

@@ -6,6 +6,9 @@
 // from every new connection and from every refusal; while it is unknown, any member will do (it
 // forwards), and those that are connected are asked again and again.
 //
+// A learner may know nothing yet. Where every member would do, it is asked only if none that votes
+// can be reached.
+//
 // Members come and go. Every answer says whether its member knows of newer ones, which are asked
 // for at once; and for those who do nothing for a long time, a member is asked now and then: in the
 // end all that a client began with may be gone. I/O thread.
@@ -54,6 +57,8 @@ class Directory final : private kj::TaskSet::ErrorHandler {
   // It has not answered for long: the others are asked whether they have another leader (kLeader),
   // or it is left (kAny). Calls on a connection that is left fail like those on one that was lost.
   void suspect(const std::shared_ptr<Connection>& connection, Route route);
+  // Those that are connected are of no use at the moment: others are connected to as well.
+  void seek_others();
 
   // Why nothing is connected, for people; empty if something is.
   std::string trouble() const;
@@ -78,6 +83,7 @@ class Directory final : private kj::TaskSet::ErrorHandler {
 
   std::shared_ptr<Connection> pick_leader();
   std::shared_ptr<Connection> pick_any();
+  std::shared_ptr<Connection> pick_voter();
 
   // Connecting.
   void race();
@@ -100,6 +106,10 @@ class Directory final : private kj::TaskSet::ErrorHandler {
   };
   void learn(const News& news);
   void learn_members(const News& news);
+  bool is_learner(const Endpoint& endpoint) const;
+  // One that votes is not connected, and no attempt at it has failed or takes long.
+  bool is_voter_coming() const;
+  void wait_for_voter();
   void refresh_members();
   void keep_up_with_members();
   void lead(Endpoint* endpoint);
@@ -119,10 +129,11 @@ class Directory final : private kj::TaskSet::ErrorHandler {
   std::function<void()> changed_;
   std::vector<std::unique_ptr<Endpoint>> endpoints_;
   Endpoint* leader_ = nullptr;
-  ClusterId cluster_;        // of the first member that was met; no other one is spoken to
-  Index members_version_;    // of the members that are known
-  Index members_heard_of_;   // there are newer ones, if it is greater
-  bool refreshing_ = false;  // they are being asked for
+  ClusterId cluster_;                 // of the first member that was met; no other one is spoken to
+  Index members_version_;             // of the members that are known
+  std::vector<MemberInfo> learners_;  // among them
+  Index members_heard_of_;            // there are newer ones, if it is greater
+  bool refreshing_ = false;           // they are being asked for
   Duration refresh_pause_{};
   Term term_;             // the newest heard of; what is said of older ones is not believed
   std::size_t turn_ = 0;  // where the next balanced pick or attempt begins
@@ -130,6 +141,7 @@ class Directory final : private kj::TaskSet::ErrorHandler {
   bool racing_ = false;   // the next attempt is due by a timer
   bool urgent_ = false;   // something was lost: try all at once
   bool asking_ = false;   // members are being asked for the leader
+  bool waiting_for_voter_ = false;  // who waits is woken by a timer
   bool closed_ = false;
   std::vector<kj::Own<kj::PromiseFulfiller<void>>> waiters_;
   kj::TaskSet tasks_;

@@ -1,5 +1,6 @@
 // What the directory learns from answers: which members there are, and who leads.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "client/lib/convert.h"
@@ -10,6 +11,9 @@ namespace {
 
 // How long a request waits for a connection to the leader before it goes to a member that forwards.
 constexpr Duration kLeaderPatience = milliseconds(200);
+// How long a request that any member can answer waits for one that votes before it goes to a
+// learner.
+constexpr Duration kVoterPatience = milliseconds(200);
 // How often members are asked for the leader while nobody knows it.
 constexpr Duration kAskInterval = milliseconds(20);
 constexpr Duration kAskTimeout = milliseconds(500);
@@ -41,6 +45,9 @@ void Directory::learn(const News& news) {
 
 void Directory::learn_members(const News& news) {
   members_version_ = news.members_version;
+  learners_.clear();
+  std::copy_if(news.members.begin(), news.members.end(), std::back_inserter(learners_),
+               [](const MemberInfo& member) { return member.learner; });
   const auto tells_of = [&](const std::string& address) {
     return std::any_of(news.members.begin(), news.members.end(),
                        [&](const MemberInfo& member) { return member.client_address == address; });
@@ -62,6 +69,30 @@ void Directory::learn_members(const News& news) {
     endpoints_.push_back(std::make_unique<Endpoint>());
     endpoints_.back()->address = address;
   }
+}
+
+bool Directory::is_learner(const Endpoint& endpoint) const {
+  return std::any_of(learners_.begin(), learners_.end(), [&](const MemberInfo& learner) {
+    return endpoint.connection != nullptr ? endpoint.connection->member() == learner.id
+                                          : endpoint.address == learner.client_address;
+  });
+}
+
+bool Directory::is_voter_coming() const {
+  const Instant now = environment_.clock();
+  return std::any_of(endpoints_.begin(), endpoints_.end(), [&](const auto& endpoint) {
+    if (endpoint->connection != nullptr || is_learner(*endpoint)) return false;
+    return endpoint->connecting ? now < endpoint->connecting_since + kVoterPatience
+                                : endpoint->failures == 0;
+  });
+}
+
+void Directory::wait_for_voter() {
+  if (std::exchange(waiting_for_voter_, true)) return;
+  after(kVoterPatience, [this] {
+    waiting_for_voter_ = false;
+    wake();
+  });
 }
 
 // Until they are as new as was heard of: the member that is asked may be behind the one whose

@@ -12,7 +12,7 @@ namespace {
 // as long is opened elsewhere.
 constexpr milliseconds kProgressDefault{2'000};
 constexpr Duration kSilenceMin = seconds(1);
-constexpr Duration kWatchPatience = seconds(2);
+constexpr milliseconds kWatchPatience{2'000};
 constexpr Duration kPauseMin = milliseconds(5);
 constexpr Duration kPauseMax = milliseconds(200);
 
@@ -200,9 +200,37 @@ rpc::Task<bool> Watches::serve(std::shared_ptr<LiveWatch> watch,
     }
     if (!failure.has_value()) co_return false;
   }
+  if (failure.has_value() && failure->code == ErrorCode::kFutureRevision) {
+    // What one member has delivered exists, though another one may lag.
+    bool future = false;
+    if (!watch->position_is_known()) {
+      future = co_await is_future(connection, watch->next_revision());
+    }
+    if (!future) {
+      directory_.seek_others();
+      co_return false;
+    }
+  }
   // A consumer that holds us back must not keep a sink of ours from ending.
   if (failure.has_value() && !is_transient(failure->code)) watch->end(std::move(*failure));
   co_return !failure.has_value();
+}
+
+rpc::Task<bool> Watches::is_future(std::shared_ptr<Connection> connection, Revision from) {
+  if (connection->closed()) co_return false;
+  try {
+    auto request = connection->kv().readRequest();
+    request.initConsistency().setLinearizable();
+    encode(request.initReads(1)[0].initRange(), KeyRange::key("any"));
+    request.setDeadlineMs(static_cast<std::uint32_t>(kWatchPatience.count()));
+    auto answer = co_await environment_.timer.timeoutAfter(
+        to_kj(kWatchPatience),
+        kj::Promise<capnp::Response<schema::Kv::ReadResults>>(request.send()));
+    co_return !answer.hasFailure() && Revision(answer.getHeader().getRevision()).next() < from;
+  } catch (const kj::Exception&) {
+    // Then nobody has said so.
+  }
+  co_return false;
 }
 
 void Watches::taskFailed(kj::Exception&& exception) {

@@ -26,7 +26,8 @@ struct Access;
 }  // namespace internal
 
 struct WatchOptions {
-  // The first revision wanted; zero: from now on.
+  // The first revision wanted; zero: from now on. kFutureRevision: the cluster, and not only a
+  // member that lags, has not even come to the one before it.
   Revision from = {};
   // First the state of the ranges, then everything after it.
   bool list = false;

@@ -72,6 +72,21 @@ rpc::Task<Result<LeaderInfo>> leader(Core& core, std::string election, Instant d
   co_return make_error(ErrorCode::kNoLeaderElected, "nobody leads {}", election);
 }
 
+// Who leads is asked for so long in any case: somebody who only polls would never be told.
+constexpr Duration kAskLeaderMin = milliseconds(50);
+
+Instant deadline_within(Core& core, std::optional<Instant> until) {
+  const Instant own = core.deadline(milliseconds(0));
+  if (!until.has_value()) return own;
+  return std::min(own, std::max(*until, core.environment().clock() + kAskLeaderMin));
+}
+
+std::optional<milliseconds> left(Core& core, std::optional<Instant> until) {
+  if (!until.has_value()) return std::nullopt;
+  return std::chrono::ceil<milliseconds>(
+      std::max(Duration(0), *until - core.environment().clock()));
+}
+
 }  // namespace
 
 rpc::Task<Result<Session>> perform(Core& core, op::OpenSession op) {
@@ -177,23 +192,21 @@ rpc::Task<Result<std::optional<LeaderInfo>>> perform(Core& core, op::ObserverNex
                                            : std::nullopt;
   while (true) {
     // The watch says that something has changed; who leads now, the servers say.
-    std::optional<milliseconds> left;
-    if (until.has_value()) {
-      left = std::chrono::ceil<milliseconds>(
-          std::max(Duration(0), *until - core.environment().clock()));
-    }
-    auto update = co_await core.next(Access::state(observer.watcher)->live, left);
-    if (!update.ok()) co_return update.error();
-    if (update->kind != WatchUpdate::Kind::kListEnd && update->kind != WatchUpdate::Kind::kEvents) {
+    if (!observer.stale) {
+      auto update = co_await core.next(Access::state(observer.watcher)->live, left(core, until));
+      if (!update.ok()) co_return update.error();
+      observer.stale =
+          update->kind == WatchUpdate::Kind::kListEnd || update->kind == WatchUpdate::Kind::kEvents;
       continue;
     }
-    auto now = co_await leader(core, observer.election, core.deadline(milliseconds(0)));
+    auto now = co_await leader(core, observer.election, deadline_within(core, until));
     std::optional<LeaderInfo> leads;
     if (now.ok()) {
       leads = std::move(now).value();
     } else if (now.error().code != ErrorCode::kNoLeaderElected) {
       co_return now.error();
     }
+    observer.stale = false;
     const bool same =
         observer.told.has_value() && observer.told->has_value() == leads.has_value() &&
         (!leads.has_value() ||

@@ -96,6 +96,8 @@ class [[nodiscard]] ElectionObserver {
   ~ElectionObserver();
 
   // Waits for the next change (the first one comes at once: how it stands). Nothing: nobody leads.
+  // An error because nobody could say who leads now (kNoQuorum, kUnreachable) or because of the
+  // timeout loses nothing: the next call asks again.
   Result<std::optional<LeaderInfo>> next(std::optional<milliseconds> timeout = {});
   template <class Token>
   auto async_next(Token&& token);

@@ -18,10 +18,8 @@ std::string shown_name(const MemberInfo& member) {
 }
 
 std::string shown_name(const std::vector<MemberInfo>& members, MemberId id) {
-  for (const MemberInfo& member : members) {
-    if (member.id == id) return shown_name(member);
-  }
-  return fmt::format("{:x}", id);
+  const MemberInfo* member = find(members, id);
+  return member != nullptr ? shown_name(*member) : fmt::format("{:x}", id);
 }
 
 Result<MemberInfo> find_member(const std::vector<MemberInfo>& members, const std::string& name) {
@@ -47,6 +45,18 @@ void tell_done(const Printer& out, std::string_view done, const std::string& nam
         Json::object({{"done", done}, {"name", Json::bytes(name)}, {"id", Json::number(id)}}));
   } else {
     out.line(text);
+const MemberInfo* find(const std::vector<MemberInfo>& members, MemberId id) {
+  const auto found = std::find_if(members.begin(), members.end(),
+                                  [&](const MemberInfo& member) { return member.id == id; });
+  return found == members.end() ? nullptr : &*found;
+}
+
+const MemberProgress* progress_of(const MembersProgress& all, MemberId id) {
+  const auto found = std::find_if(all.members.begin(), all.members.end(),
+                                  [&](const MemberProgress& member) { return member.id == id; });
+  return found == all.members.end() ? nullptr : &*found;
+}
+
   }
 }
 
@@ -58,11 +68,7 @@ std::string_view role_of(const MembersResult& members, const MemberInfo& member)
 }
 
 const MemberProgress* progress_of(const Result<MembersProgress>& progress, MemberId id) {
-  if (!progress) return nullptr;
-  for (const MemberProgress& each : progress->members) {
-    if (each.id == id) return &each;
-  }
-  return nullptr;
+  return progress ? progress_of(*progress, id) : nullptr;
 }
 
 std::uint64_t behind(Index last, const MemberProgress& progress) {

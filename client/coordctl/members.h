@@ -17,6 +17,10 @@ std::string shown_name(const std::vector<MemberInfo>& members, MemberId id);
 Result<MemberInfo> find_member(const std::vector<MemberInfo>& members, const std::string& name);
 Result<MemberInfo> find_member(Client& client, const std::string& name);
 
+// Null: there is none.
+const MemberInfo* find(const std::vector<MemberInfo>& members, MemberId id);
+const MemberProgress* progress_of(const MembersProgress& all, MemberId id);
+
 // Tells what was done: a line for people, or an object with `done` and the member.
 void tell_done(const Printer& out, std::string_view done, const std::string& name, MemberId id,
                const std::string& text);

@@ -162,10 +162,9 @@ rpc::Task<void> Directory::connect_to(Endpoint& endpoint) {
 
 // An address may come to belong to another cluster: one that was begun anew on an empty disk, for
 // example. What that one says would be wrong, and what it is told would be lost.
-Status Directory::check_cluster(const Connection& connection) {
+Status Directory::check_cluster(const Connection& connection) const {
   const ClusterId theirs = connection.greeting().header.cluster;
-  if (cluster_.is_zero()) cluster_ = theirs;
-  if (theirs == cluster_) return {};
+  if (cluster_.is_zero() || theirs == cluster_) return {};
   return make_error(ErrorCode::kWrongCluster,
                     "{} belongs to another cluster ({:016x}) than the members that were met before "
                     "({:016x})",
@@ -178,6 +177,7 @@ void Directory::connected(Endpoint& endpoint, std::shared_ptr<Connection> connec
   endpoint.trouble.clear();
   endpoint.connection = connection;
   tasks_.add(watch_connection(connection));
+  cluster_ = connection->greeting().header.cluster;
   const auto& greeting = connection->greeting();
   learn({greeting.members, greeting.members_version, greeting.leader, greeting.header.term});
   wanted_ = false;

@@ -65,6 +65,8 @@ class Directory final : private kj::TaskSet::ErrorHandler {
   // Configured or learned, whether or not they can be reached.
   std::vector<std::string> addresses() const;
   // Connected and logged in, if it is.
+  // kWrongCluster: others that were met belong to another one.
+  Status check_cluster(const Connection& connection) const;
   std::shared_ptr<Connection> connected(const std::string& address) const;
 
   void close();
@@ -90,8 +92,6 @@ class Directory final : private kj::TaskSet::ErrorHandler {
   Endpoint* next_candidate();
   void start_connecting(Endpoint& endpoint);
   rpc::Task<void> connect_to(Endpoint& endpoint);
-  // kWrongCluster: others that were met belong to another one.
-  Status check_cluster(const Connection& connection);
   void connected(Endpoint& endpoint, std::shared_ptr<Connection> connection);
   void failed(Endpoint& endpoint, Error error);
   void drop(Endpoint& endpoint);

@@ -18,7 +18,12 @@ rpc::Task<Result<std::shared_ptr<Connection>>> to_endpoint(Core& core, std::stri
   const Duration left = std::max(Duration(0), deadline - environment.clock());
   try {
     auto attempt = connect(environment, endpoint, core.options().name).promise();
-    co_return co_await environment.timer.timeoutAfter(to_kj(left), kj::mv(attempt));
+    auto made = co_await environment.timer.timeoutAfter(to_kj(left), kj::mv(attempt));
+    if (!made.ok()) co_return made;
+    // One that was begun anew at the address of a member would be taken for it.
+    Status status = core.directory().check_cluster(**made);
+    if (!status.ok()) co_return status.error();
+    co_return made;
   } catch (const kj::Exception&) {
     // Too late.
   }

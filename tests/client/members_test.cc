@@ -76,5 +76,16 @@ TEST_F(MembersTest, WithoutNews_AreNotAskedForAgain) {
   EXPECT_EQ(member(0).asked_for_members, asked);
 }
 
+TEST_F(MembersTest, StatusOfAMemberOfAnotherCluster_IsRefused) {
+  ASSERT_TRUE(put("a", "1").ok());
+  for (std::size_t i = 0; i < 3; ++i) member(i).cut();
+  member(1).cluster_id = 2;
+  const auto status = perform(op::EndpointStatus{"member2:1", milliseconds(500)});
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().code, ErrorCode::kWrongCluster);
+  const auto own = perform(op::EndpointStatus{"member3:1", milliseconds(500)});
+  EXPECT_TRUE(own.ok());
+}
+
 }  // namespace
 }  // namespace coord::fake

@@ -284,8 +284,9 @@ class Client {
     return async(op::Members{timeout}, std::forward<Token>(token));
   }
 
-  // Of the member at that endpoint, and no other; kUnreachable if it does not answer. An empty
-  // endpoint: of any member.
+  // Of the member at that endpoint, and no other; kUnreachable if it does not answer, kWrongCluster
+  // if it belongs to another cluster than the members that were met before. An empty endpoint: of
+  // any member.
   Result<MemberStatus> status(std::string endpoint = {}, milliseconds timeout = {}) {
     return call(op::EndpointStatus{std::move(endpoint), timeout});
   }

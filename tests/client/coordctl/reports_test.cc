@@ -1,0 +1,38 @@
+// What coordctl reports of members that are not what they should be, and of itself.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/client/loopback_cluster.h"
+#include "tests/integration/cluster.h"
+#include "tests/integration/process.h"
+
+namespace coord::fake {
+namespace {
+
+using test::RunResult;
+using ::testing::HasSubstr;
+
+class CoordctlReports : public ::testing::Test {
+ protected:
+  RunResult ctl(const std::string& arguments) {
+    return test::run(
+        {"/bin/sh", "-c",
+         test::program("coordctl") + " --endpoints " + cluster_.endpoints()[1] + " " + arguments});
+  }
+  LoopbackCluster cluster_;
+};
+
+TEST_F(CoordctlReports, MemberOfAnotherCluster_IsNotTakenForOneOfThisCluster) {
+  cluster_.with([](Cluster& cluster) { cluster.member(0).cluster_id = 2; });
+  const RunResult json = ctl("-o json status");
+  EXPECT_EQ(json.exit_code, 0) << json.err;
+  const std::string stranger = test::lines(json.out).at(0);
+  EXPECT_EQ(test::json_field(stranger, "name"), "n1");
+  EXPECT_EQ(test::json_field(stranger, "role"), "another cluster");
+  EXPECT_THAT(test::json_field(stranger, "error"), HasSubstr("belongs to another cluster"));
+  EXPECT_EQ(test::json_field(test::lines(json.out).at(1), "role"), "follower");
+  EXPECT_THAT(ctl("status").out, HasSubstr("another cluster"));
+}
+
+}  // namespace
+}  // namespace coord::fake

@@ -34,5 +34,12 @@ TEST_F(CoordctlReports, MemberOfAnotherCluster_IsNotTakenForOneOfThisCluster) {
   EXPECT_THAT(ctl("status").out, HasSubstr("another cluster"));
 }
 
+TEST_F(CoordctlReports, OutputThatCannotBeWritten_LeavesAppliedWhatWasApplied) {
+  const RunResult put = ctl("-o json put a 1 > /dev/full");
+  EXPECT_EQ(put.exit_code, 1);
+  EXPECT_EQ(test::json_field(put.err, "error"), "io");
+  EXPECT_EQ(test::json_field(put.err, "outcome"), "applied");
+}
+
 }  // namespace
 }  // namespace coord::fake

@@ -96,8 +96,13 @@ void add_leader(CLI::App& app, Action& action) {
       .add_subcommand("show", "Print the name of the member that leads; exit code 7 if none does")
       ->callback([&action] { action = leader_show; });
   CLI::App& transfer = *leader.add_subcommand("transfer", "Hand the leadership over");
-  transfer.add_option("NAME", *argument_of<std::string>(transfer, action, leader_transfer),
-                      "To this member; default: to the one that is best prepared");
+  transfer
+      .add_option("NAME", *argument_of<std::string>(transfer, action, leader_transfer),
+                  "To this member; default: to the one that is best prepared")
+      // An unset variable of a script must not hand over to anybody.
+      ->check([](const std::string& name) {
+        return name.empty() ? std::string("NAME is empty") : std::string();
+      });
   transfer.footer("Writes wait meanwhile, some milliseconds; none is lost or refused.");
   for (CLI::App* command : leader.get_subcommands({})) command->fallthrough();
 }

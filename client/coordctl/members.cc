@@ -26,9 +26,16 @@ Result<MemberInfo> find_member(const std::vector<MemberInfo>& members, const std
   for (const MemberInfo& member : members) {
     if (member.name == name) return member;
   }
+  // People are shown hexadecimal numbers, programs decimal ones: one that could be either is none.
+  const MemberInfo* found = nullptr;
   for (const MemberInfo& member : members) {
-    if (fmt::format("{:x}", member.id) == name) return member;
+    if (fmt::format("{:x}", member.id) != name && fmt::to_string(member.id) != name) continue;
+    if (found != nullptr) {
+      return make_error(ErrorCode::kInvalidArgument, "{} is the number of two members", name);
+    }
+    found = &member;
   }
+  if (found != nullptr) return *found;
   return make_error(ErrorCode::kMemberNotFound, "the cluster has no member named {}", name);
 }
 
@@ -38,13 +45,6 @@ Result<MemberInfo> find_member(Client& client, const std::string& name) {
   return find_member(members->members, name);
 }
 
-void tell_done(const Printer& out, std::string_view done, const std::string& name, MemberId id,
-               const std::string& text) {
-  if (out.json()) {
-    out.object(
-        Json::object({{"done", done}, {"name", Json::bytes(name)}, {"id", Json::number(id)}}));
-  } else {
-    out.line(text);
 const MemberInfo* find(const std::vector<MemberInfo>& members, MemberId id) {
   const auto found = std::find_if(members.begin(), members.end(),
                                   [&](const MemberInfo& member) { return member.id == id; });
@@ -57,6 +57,13 @@ const MemberProgress* progress_of(const MembersProgress& all, MemberId id) {
   return found == all.members.end() ? nullptr : &*found;
 }
 
+void tell_done(const Printer& out, std::string_view done, const std::string& name, MemberId id,
+               const std::string& text) {
+  if (out.json()) {
+    out.object(
+        Json::object({{"done", done}, {"name", Json::bytes(name)}, {"id", Json::number(id)}}));
+  } else {
+    out.line(text);
   }
 }
 

@@ -13,7 +13,7 @@ namespace coord::ctl {
 std::string shown_name(const MemberInfo& member);
 std::string shown_name(const std::vector<MemberInfo>& members, MemberId id);
 
-// By name, or by number as it is shown; kMemberNotFound.
+// By name, or by number as it is shown to people or to programs; kMemberNotFound.
 Result<MemberInfo> find_member(const std::vector<MemberInfo>& members, const std::string& name);
 Result<MemberInfo> find_member(Client& client, const std::string& name);
 

@@ -41,5 +41,20 @@ TEST_F(CoordctlReports, OutputThatCannotBeWritten_LeavesAppliedWhatWasApplied) {
   EXPECT_EQ(test::json_field(put.err, "outcome"), "applied");
 }
 
+TEST_F(CoordctlReports, TransferToNobody_IsWrongUsage) {
+  EXPECT_EQ(ctl("leader transfer \"\"").exit_code, 2);
+  cluster_.with([](Cluster& cluster) { EXPECT_TRUE(cluster.membership.made.empty()); });
+}
+
+TEST_F(CoordctlReports, Member_IsFoundByTheNumberThatProgramsAreShown) {
+  cluster_.with([](Cluster& cluster) { cluster.membership.learners = {0x1f}; });
+  EXPECT_EQ(ctl("member remove 31").exit_code, 0);
+  cluster_.with([](Cluster& cluster) { cluster.membership.learners = {0x1f}; });
+  EXPECT_EQ(ctl("member remove 1f").exit_code, 0);
+  // Hexadecimal of the one, decimal of the other.
+  cluster_.with([](Cluster& cluster) { cluster.membership.learners = {0x31, 31}; });
+  EXPECT_EQ(ctl("member remove 31").exit_code, 1);
+}
+
 }  // namespace
 }  // namespace coord::fake

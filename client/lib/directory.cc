@@ -176,8 +176,8 @@ void Directory::connected(Endpoint& endpoint, std::shared_ptr<Connection> connec
   endpoint.failures = 0;
   endpoint.trouble.clear();
   endpoint.connection = connection;
-  tasks_.add(watch_connection(connection));
   cluster_ = connection->greeting().header.cluster;
+  tasks_.add(watch_connection(connection));
   const auto& greeting = connection->greeting();
   learn({greeting.members, greeting.members_version, greeting.leader, greeting.header.term});
   wanted_ = false;

@@ -65,9 +65,9 @@ class Directory final : private kj::TaskSet::ErrorHandler {
   // Configured or learned, whether or not they can be reached.
   std::vector<std::string> addresses() const;
   // Connected and logged in, if it is.
+  std::shared_ptr<Connection> connected(const std::string& address) const;
   // kWrongCluster: others that were met belong to another one.
   Status check_cluster(const Connection& connection) const;
-  std::shared_ptr<Connection> connected(const std::string& address) const;
 
   void close();
 
@@ -83,9 +83,9 @@ class Directory final : private kj::TaskSet::ErrorHandler {
     std::string trouble;
   };
 
+  std::shared_ptr<Connection> pick_voter();
   std::shared_ptr<Connection> pick_leader();
   std::shared_ptr<Connection> pick_any();
-  std::shared_ptr<Connection> pick_voter();
 
   // Connecting.
   void race();

@@ -111,10 +111,7 @@ void Directory::refresh_members() {
 void Directory::keep_up_with_members() {
   after(kMembersInterval, [this] {
     if (closed_) return;
-    const auto connected =
-        std::find_if(endpoints_.begin(), endpoints_.end(),
-                     [](const auto& endpoint) { return endpoint->connection != nullptr; });
-    if (connected != endpoints_.end()) tasks_.add(ask((*connected)->connection, nullptr));
+    if (const auto connection = pick_any()) tasks_.add(ask(connection, nullptr));
     keep_up_with_members();
   });
 }
@@ -211,6 +208,8 @@ rpc::Task<void> Directory::ask(std::shared_ptr<Connection> connection,
     auto answer = co_await environment_.timer.timeoutAfter(
         to_kj(kAskTimeout), kj::Promise<capnp::Response<schema::Cluster::MembersResults>>(
                                 connection->cluster().membersRequest().send()));
+    // One that is no member knows of none.
+    if (answer.hasFailure()) co_return;
     News news{.members = {},
               .members_version = Index(answer.getHeader().getMembers()),
               .leader = MemberId(answer.getLeader()),

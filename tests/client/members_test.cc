@@ -87,5 +87,16 @@ TEST_F(MembersTest, StatusOfAMemberOfAnotherCluster_IsRefused) {
   EXPECT_TRUE(own.ok());
 }
 
+TEST_F(MembersTest, IdleClient_AsksOneAfterTheOther) {
+  ASSERT_TRUE(put("a", "1").ok());
+  // Then it connects to all of them.
+  for (std::size_t i = 0; i < 3; ++i) member(i).cut();
+  ASSERT_TRUE(put("a", "2").ok());
+  pass(seconds(1));
+  for (std::size_t i = 0; i < 3; ++i) member(i).asked_for_members = 0;
+  pass(seconds(35));
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_GT(member(i).asked_for_members, 0u) << i;
+}
+
 }  // namespace
 }  // namespace coord::fake

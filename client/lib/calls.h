@@ -60,6 +60,16 @@ class Calls final {
   Calls(Environment& environment, Directory& directory)
       : environment_(environment), directory_(directory) {}
 
+  // Of an attempt: sends its request; what the answer's header tells is noted before `take` makes a
+  // Result of it.
+  template <class Request, class Take>
+  auto send(Connection& connection, Request request, Take take) {
+    return request.send().then([this, &connection, take = std::move(take)](auto&& answer) {
+      directory_.answered(connection, answer.getHeader());
+      return take(answer);
+    });
+  }
+
   // `attempt(Connection&)` gives a kj::Promise<Result<T>>; it is copied into the coroutine and may
   // be called many times. `attempt(Connection&, bool again)`: an attempt before may have done it.
   template <class T, class Attempt>

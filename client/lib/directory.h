@@ -46,11 +46,10 @@ class Directory final : private kj::TaskSet::ErrorHandler {
 
   // A call on it failed, or it cannot be trusted any more.
   void lost(const std::shared_ptr<Connection>& connection);
-  // Whose answer came over it, and of which term. A member that does not lead forwards, silently:
-  // the answer is then another's, or of a newer term than that of the leader we know.
-  // `members`: as Header.members; a newer one than we have makes us ask for them.
-  void answered(const std::shared_ptr<Connection>& connection, MemberId member, Term term,
-                Index members);
+  // An answer came over it. A member that does not lead forwards, silently: the answer is then
+  // another's, or of a newer term than that of the leader we know. And it may know of newer members
+  // than we have, who are then asked for.
+  void answered(const Connection& connection, schema::Header::Reader header);
   // It answered that it does not lead; `hint` names who does, or is empty. True: there is somebody
   // else to go to at once.
   bool not_leader(const std::shared_ptr<Connection>& connection, const std::string& hint);

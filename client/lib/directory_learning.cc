@@ -134,16 +134,17 @@ void Directory::lead(Endpoint* endpoint) {
   });
 }
 
-void Directory::answered(const std::shared_ptr<Connection>& connection, MemberId member, Term term,
-                         Index members) {
-  if (members > members_heard_of_) {
+void Directory::answered(const Connection& connection, schema::Header::Reader header) {
+  if (const Index members(header.getMembers()); members > members_heard_of_) {
     members_heard_of_ = members;
     refresh_pause_ = kRefreshInterval;
     refresh_members();
   }
   // A refusal may come without a header.
-  const bool news = !member.is_zero() && (term > term_ || member != connection->member());
-  if (!news || endpoint_of(*connection) == nullptr) return;
+  const MemberId member(header.getMemberId());
+  const bool news =
+      !member.is_zero() && (Term(header.getTerm()) > term_ || member != connection.member());
+  if (!news || endpoint_of(connection) == nullptr) return;
   look_for_leader();
 }
 

@@ -50,28 +50,29 @@ rpc::Task<Result<T>> at_endpoint(Core& core, std::string endpoint, Instant deadl
 }  // namespace
 
 rpc::Task<Result<milliseconds>> perform(Core& core, op::LeaseRenew op) {
-  const auto attempt = [id = op.id](Connection& connection) {
+  const auto attempt = [&core, id = op.id](Connection& connection) {
     auto request = connection.lease().renewRequest();
     request.initIds(1).set(0, id.value());
-    return request.send().then([](auto&& answer) -> Result<milliseconds> {
-      if (answer.hasFailure()) return to_error(answer.getFailure());
-      const auto results = answer.getResults();
-      if (results.size() != 1) {
-        return make_error(ErrorCode::kInternal, "one renewal, {} results", results.size());
-      }
-      if (results[0].isFailure()) return to_error(results[0].getFailure());
-      return milliseconds(results[0].getTtlMs());
-    });
+    return core.calls().send(
+        connection, kj::mv(request), [](auto&& answer) -> Result<milliseconds> {
+          if (answer.hasFailure()) return to_error(answer.getFailure());
+          const auto results = answer.getResults();
+          if (results.size() != 1) {
+            return make_error(ErrorCode::kInternal, "one renewal, {} results", results.size());
+          }
+          if (results[0].isFailure()) return to_error(results[0].getFailure());
+          return milliseconds(results[0].getTtlMs());
+        });
   };
   co_return co_await core.calls().repeat<milliseconds>(
       {.deadline = core.deadline(op.timeout), .changes = true}, attempt);
 }
 
 rpc::Task<Result<LeaseInfo>> perform(Core& core, op::LeaseGet op) {
-  const auto attempt = [id = op.id](Connection& connection) {
+  const auto attempt = [&core, id = op.id](Connection& connection) {
     auto request = connection.lease().getRequest();
     request.setId(id.value());
-    return request.send().then([](auto&& answer) -> Result<LeaseInfo> {
+    return core.calls().send(connection, kj::mv(request), [](auto&& answer) -> Result<LeaseInfo> {
       if (answer.hasFailure()) return to_error(answer.getFailure());
       LeaseInfo info = to_lease_info(answer.getInfo());
       for (const auto key : answer.getKeys()) info.keys.push_back(to_string(key));
@@ -91,11 +92,11 @@ rpc::Task<Result<std::vector<LeaseInfo>>> perform(Core& core, op::LeaseList op) 
   std::vector<LeaseInfo> all;
   for (std::size_t pages = 0; pages < kPagesMax; ++pages) {
     const LeaseId after = all.empty() ? LeaseId() : all.back().id;
-    const auto attempt = [after, sessions_only = op.sessions_only](Connection& connection) {
+    const auto attempt = [&core, after, sessions_only = op.sessions_only](Connection& connection) {
       auto request = connection.lease().listRequest();
       request.setSessionsOnly(sessions_only);
       request.setAfter(after.value());
-      return request.send().then([](auto&& answer) -> Result<Page> {
+      return core.calls().send(connection, kj::mv(request), [](auto&& answer) -> Result<Page> {
         if (answer.hasFailure()) return to_error(answer.getFailure());
         Page page;
         for (const auto lease : answer.getLeases()) page.leases.push_back(to_lease_info(lease));
@@ -112,31 +113,31 @@ rpc::Task<Result<std::vector<LeaseInfo>>> perform(Core& core, op::LeaseList op) 
 }
 
 rpc::Task<Result<MembersResult>> perform(Core& core, op::Members op) {
-  const auto attempt = [](Connection& connection) {
-    return connection.cluster().membersRequest().send().then(
-        [](auto&& answer) -> Result<MembersResult> {
-          if (answer.hasFailure()) return to_error(answer.getFailure());
-          MembersResult result;
-          for (const auto member : answer.getMembers()) {
-            result.members.push_back(to_member_info(member));
-          }
-          result.leader = MemberId(answer.getLeader());
-          result.header = to_header(answer.getHeader());
-          return result;
-        });
+  const auto attempt = [&core](Connection& connection) {
+    return core.calls().send(connection, connection.cluster().membersRequest(),
+                             [](auto&& answer) -> Result<MembersResult> {
+                               if (answer.hasFailure()) return to_error(answer.getFailure());
+                               MembersResult result;
+                               for (const auto member : answer.getMembers()) {
+                                 result.members.push_back(to_member_info(member));
+                               }
+                               result.leader = MemberId(answer.getLeader());
+                               result.header = to_header(answer.getHeader());
+                               return result;
+                             });
   };
   co_return co_await core.calls().repeat<MembersResult>(
       {.route = Route::kAny, .deadline = core.deadline(op.timeout)}, attempt);
 }
 
 rpc::Task<Result<MemberStatus>> perform(Core& core, op::EndpointStatus op) {
-  const auto attempt = [](Connection& connection) {
-    return connection.cluster().statusRequest().send().then(
-        [](auto&& answer) -> Result<MemberStatus> {
-          MemberStatus status = to_member_status(answer.getStatus());
-          status.header = to_header(answer.getHeader());
-          return status;
-        });
+  const auto attempt = [&core](Connection& connection) {
+    return core.calls().send(connection, connection.cluster().statusRequest(),
+                             [](auto&& answer) -> Result<MemberStatus> {
+                               MemberStatus status = to_member_status(answer.getStatus());
+                               status.header = to_header(answer.getHeader());
+                               return status;
+                             });
   };
   const Instant deadline = core.deadline(op.timeout);
   if (op.endpoint.empty()) {
@@ -156,12 +157,15 @@ rpc::Task<Result<Revision>> perform(Core& core, op::Compact op) {
     request.setRevision(revision.value());
     request.setDeadlineMs(server_deadline_ms(deadline, core.environment().clock()));
     const bool again = std::exchange(*asked, true);
-    return request.send().then([again](auto&& answer) -> Result<Revision> {
-      if (!answer.hasFailure()) return Revision(answer.getCompactRevision());
-      Error error = to_error(answer.getFailure());
-      if (again && error.code == ErrorCode::kCompacted) return error.revision;
-      return error;
-    });
+    return core.calls().send(connection, kj::mv(request),
+                             [again](auto&& answer) -> Result<Revision> {
+                               if (!answer.hasFailure())
+                                 return Revision(answer.getCompactRevision());
+                               Error error = to_error(answer.getFailure());
+                               if (again && error.code == ErrorCode::kCompacted)
+                                 return error.revision;
+                               return error;
+                             });
   };
   co_return co_await core.calls().repeat<Revision>({.deadline = deadline,
                                                     .patience = core.timeout_or_default(op.timeout),
@@ -176,11 +180,12 @@ rpc::Task<Result<HealthResult>> perform(Core& core, op::Health op) {
     auto request = connection.cluster().healthRequest();
     request.setLinearizable(linearizable);
     request.setDeadlineMs(server_deadline_ms(deadline, core.environment().clock()));
-    return request.send().then([](auto&& answer) -> Result<HealthResult> {
-      return HealthResult{.healthy = answer.getHealthy(),
-                          .reason = to_string(answer.getReason()),
-                          .header = to_header(answer.getHeader())};
-    });
+    return core.calls().send(connection, kj::mv(request),
+                             [](auto&& answer) -> Result<HealthResult> {
+                               return HealthResult{.healthy = answer.getHealthy(),
+                                                   .reason = to_string(answer.getReason()),
+                                                   .header = to_header(answer.getHeader())};
+                             });
   };
   if (op.endpoint.empty()) {
     co_return co_await core.calls().repeat<HealthResult>(

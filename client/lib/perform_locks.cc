@@ -44,10 +44,10 @@ rpc::Task<Result<std::shared_ptr<HoldState>>> acquire(Core& core, Holds::Acquire
 }
 
 rpc::Task<Result<LockInfo>> show(Core& core, LockName lock, Instant deadline) {
-  const auto attempt = [lock](Connection& connection) {
+  const auto attempt = [&core, lock](Connection& connection) {
     auto request = connection.lock().showRequest();
     encode(request.initLock(), lock);
-    return request.send().then([](auto&& answer) -> Result<LockInfo> {
+    return core.calls().send(connection, kj::mv(request), [](auto&& answer) -> Result<LockInfo> {
       if (answer.hasFailure()) return to_error(answer.getFailure());
       return to_lock_info(answer.getInfo());
     });
@@ -156,13 +156,13 @@ rpc::Task<Result<std::vector<LockInfo>>> perform(Core& core, op::ListLocks op) {
   std::vector<LockInfo> all;
   std::string cursor;
   for (std::size_t pages = 0; pages < kPagesMax; ++pages) {
-    const auto attempt = [elections = op.elections, prefix = op.prefix,
+    const auto attempt = [&core, elections = op.elections, prefix = op.prefix,
                           cursor](Connection& connection) {
       auto request = connection.lock().listRequest();
       request.setElections(elections);
       request.setPrefix(to_data(prefix));
       if (!cursor.empty()) request.setCursor(to_data(cursor));
-      return request.send().then([](auto&& answer) -> Result<Page> {
+      return core.calls().send(connection, kj::mv(request), [](auto&& answer) -> Result<Page> {
         if (answer.hasFailure()) return to_error(answer.getFailure());
         Page page;
         for (const auto lock : answer.getLocks()) page.locks.push_back(to_lock_info(lock));

@@ -58,16 +58,17 @@ rpc::Task<Result<MemberIdentity>> perform(Core& core, op::ProbeMember op) {
     auto request = connection.membership().probeRequest();
     request.setPeerAddress(to_text(address));
     request.setDeadlineMs(server_deadline_ms(deadline, core.environment().clock()));
-    return request.send().then([](auto&& answer) -> Result<MemberIdentity> {
-      if (answer.hasFailure()) return to_error(answer.getFailure());
-      const auto identity = answer.getIdentity();
-      return MemberIdentity{.cluster = ClusterId(identity.getCluster()),
-                            .id = MemberId(identity.getId()),
-                            .name = to_string(identity.getName()),
-                            .client_address = to_string(identity.getClientAddress()),
-                            .version = to_string(identity.getVersion()),
-                            .empty = identity.getEmpty()};
-    });
+    return core.calls().send(
+        connection, kj::mv(request), [](auto&& answer) -> Result<MemberIdentity> {
+          if (answer.hasFailure()) return to_error(answer.getFailure());
+          const auto identity = answer.getIdentity();
+          return MemberIdentity{.cluster = ClusterId(identity.getCluster()),
+                                .id = MemberId(identity.getId()),
+                                .name = to_string(identity.getName()),
+                                .client_address = to_string(identity.getClientAddress()),
+                                .version = to_string(identity.getVersion()),
+                                .empty = identity.getEmpty()};
+        });
   };
   const Call call{
       .deadline = deadline, .patience = core.timeout_or_default(op.timeout), .leader_waits = true};
@@ -83,18 +84,19 @@ rpc::Task<Result<MemberChanged>> perform(Core& core, op::ChangeMembers op) {
     request.setDeadlineMs(server_deadline_ms(deadline, core.environment().clock()));
     const auto* remove = std::get_if<op::RemoveMember>(&change);
     const MemberId removed = remove == nullptr ? MemberId() : remove->id;
-    return request.send().then([removed, again](auto&& answer) -> Result<MemberChanged> {
-      if (!answer.hasFailure()) {
-        return MemberChanged{.member = MemberId(answer.getMember()),
-                             .made = again || answer.getMade()};
-      }
-      Error error = to_error(answer.getFailure());
-      // Then an earlier attempt may have done it, and if not it is so all the same.
-      if (again && !removed.is_zero() && error.code == ErrorCode::kMemberNotFound) {
-        return MemberChanged{.member = removed, .made = true};
-      }
-      return error;
-    });
+    return core.calls().send(
+        connection, kj::mv(request), [removed, again](auto&& answer) -> Result<MemberChanged> {
+          if (!answer.hasFailure()) {
+            return MemberChanged{.member = MemberId(answer.getMember()),
+                                 .made = again || answer.getMade()};
+          }
+          Error error = to_error(answer.getFailure());
+          // Then an earlier attempt may have done it, and if not it is so all the same.
+          if (again && !removed.is_zero() && error.code == ErrorCode::kMemberNotFound) {
+            return MemberChanged{.member = removed, .made = true};
+          }
+          return error;
+        });
   };
   co_return co_await core.calls().repeat<MemberChanged>(change_until(core, deadline), attempt);
 }
@@ -104,20 +106,21 @@ rpc::Task<Result<MembersProgress>> perform(Core& core, op::Progress op) {
   const auto attempt = [&core, deadline](Connection& connection) {
     auto request = connection.membership().progressRequest();
     request.setDeadlineMs(server_deadline_ms(deadline, core.environment().clock()));
-    return request.send().then([](auto&& answer) -> Result<MembersProgress> {
-      if (answer.hasFailure()) return to_error(answer.getFailure());
-      MembersProgress result;
-      result.last_index = Index(answer.getLastIndex());
-      for (const auto member : answer.getMembers()) {
-        result.members.push_back({.id = MemberId(member.getId()),
-                                  .match_index = Index(member.getMatchIndex()),
-                                  .replication = to_replication(member.getReplication()),
-                                  .caught_up = member.getCaughtUp(),
-                                  .recently_active = member.getRecentlyActive()});
-      }
-      result.header = to_header(answer.getHeader());
-      return result;
-    });
+    return core.calls().send(
+        connection, kj::mv(request), [](auto&& answer) -> Result<MembersProgress> {
+          if (answer.hasFailure()) return to_error(answer.getFailure());
+          MembersProgress result;
+          result.last_index = Index(answer.getLastIndex());
+          for (const auto member : answer.getMembers()) {
+            result.members.push_back({.id = MemberId(member.getId()),
+                                      .match_index = Index(member.getMatchIndex()),
+                                      .replication = to_replication(member.getReplication()),
+                                      .caught_up = member.getCaughtUp(),
+                                      .recently_active = member.getRecentlyActive()});
+          }
+          result.header = to_header(answer.getHeader());
+          return result;
+        });
   };
   co_return co_await core.calls().repeat<MembersProgress>({.deadline = deadline}, attempt);
 }
@@ -138,7 +141,7 @@ rpc::Task<Result<MemberId>> perform(Core& core, op::TransferLeadership op) {
     request.setTarget(target.value());
     request.setFrom(from.value());
     request.setDeadlineMs(server_deadline_ms(deadline, core.environment().clock()));
-    return request.send().then([](auto&& answer) -> Result<MemberId> {
+    return core.calls().send(connection, kj::mv(request), [](auto&& answer) -> Result<MemberId> {
       if (answer.hasFailure()) return to_error(answer.getFailure());
       return MemberId(answer.getLeader());
     });

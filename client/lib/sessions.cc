@@ -169,7 +169,7 @@ rpc::Task<Result<std::shared_ptr<LiveSession>>> Sessions::open(SessionOptions op
     grant.setHost(to_text(environment_.host));
     grant.setPid(environment_.pid);
     const Instant sent = environment_.clock();
-    return request.send().then([this, sent](auto&& answer) {
+    return calls_.send(connection, kj::mv(request), [this, sent](auto&& answer) {
       auto result = opened(answer, sent);
       trouble_ = result.ok() ? std::nullopt : std::optional<Error>(result.error());
       return result;
@@ -214,11 +214,11 @@ rpc::Task<void> Sessions::close_all(Instant deadline) {
 
 rpc::Task<Status> Sessions::revoke(std::vector<LeaseId> leases, Instant deadline) {
   struct Done {};
-  const auto attempt = [leases](Connection& connection) -> kj::Promise<Result<Done>> {
+  const auto attempt = [this, leases](Connection& connection) -> kj::Promise<Result<Done>> {
     auto request = connection.kv().writeRequest();
     auto writes = request.initWrites(static_cast<unsigned>(leases.size()));
     for (unsigned i = 0; i < writes.size(); ++i) writes[i].setLeaseRevoke(leases[i].value());
-    return request.send().then([](auto&& answer) -> Result<Done> {
+    return calls_.send(connection, kj::mv(request), [](auto&& answer) -> Result<Done> {
       if (answer.hasFailure()) return to_error(answer.getFailure());
       for (const auto result : answer.getResults()) {
         if (!result.isFailure()) continue;
@@ -258,7 +258,7 @@ rpc::Task<void> Sessions::renew(std::shared_ptr<LiveSession> session) {
       auto request = connection.lease().renewRequest();
       request.initIds(1).set(0, id.value());
       const Instant sent = environment_.clock();
-      return request.send().then([sent](auto&& answer) -> Result<Instant> {
+      return calls_.send(connection, kj::mv(request), [sent](auto&& answer) -> Result<Instant> {
         if (answer.hasFailure()) return to_error(answer.getFailure());
         const auto results = answer.getResults();
         if (results.size() != 1)

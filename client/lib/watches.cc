@@ -27,14 +27,21 @@ class Sink final : public schema::WatchSink::Server {
     kj::Own<kj::PromiseFulfiller<void>> over;
   };
 
-  Sink(std::shared_ptr<Shared> shared, Environment& environment)
-      : shared_(std::move(shared)), environment_(environment) {}
+  Sink(std::shared_ptr<Shared> shared, Environment& environment, Directory& directory,
+       std::weak_ptr<Connection> connection)
+      : shared_(std::move(shared)),
+        environment_(environment),
+        directory_(directory),
+        connection_(std::move(connection)) {}
   ~Sink() { shared_->over->fulfill(); }
 
   kj::Promise<void> deliver(DeliverContext context) override {
     const auto batch = context.getParams().getBatch();
     LiveWatch& watch = *shared_->watch;
     shared_->last_heard = environment_.clock();
+    if (const auto connection = connection_.lock()) {
+      directory_.answered(*connection, batch.getHeader());
+    }
     switch (batch.which()) {
       case schema::WatchBatch::LISTED: {
         std::vector<KeyValue> listed;
@@ -78,6 +85,8 @@ class Sink final : public schema::WatchSink::Server {
 
   std::shared_ptr<Shared> shared_;
   Environment& environment_;
+  Directory& directory_;
+  const std::weak_ptr<Connection> connection_;
 };
 
 Error cancelled() {
@@ -161,13 +170,14 @@ rpc::Task<bool> Watches::serve(std::shared_ptr<LiveWatch> watch,
   request.setNoDelete(options.no_delete);
   request.setProgressMs(static_cast<std::uint32_t>(progress.count()));
   watch->begin_generation();
-  call.setSink(kj::heap<Sink>(shared, environment_));
+  call.setSink(kj::heap<Sink>(shared, environment_, directory_, connection));
 
   std::optional<Error> failure;
   try {
     auto answer = co_await environment_.timer.timeoutAfter(
         to_kj(kWatchPatience),
         kj::Promise<capnp::Response<schema::Watch::WatchResults>>(call.send()));
+    directory_.answered(*connection, answer.getHeader());
     if (answer.hasFailure()) {
       failure = to_error(answer.getFailure());
     } else {

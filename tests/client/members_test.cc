@@ -98,5 +98,15 @@ TEST_F(MembersTest, IdleClient_AsksOneAfterTheOther) {
   for (std::size_t i = 0; i < 3; ++i) EXPECT_GT(member(i).asked_for_members, 0u) << i;
 }
 
+TEST_F(MembersTest, NewOnes_AreLearnedFromTheAnswersOfCallsToo) {
+  begin_with_the_first();
+  ASSERT_TRUE(perform(op::Progress{milliseconds(500)}).ok());
+  become_the_others();
+  ASSERT_TRUE(perform(op::Progress{milliseconds(500)}).ok());
+  settle();
+  first_one_ends();
+  EXPECT_TRUE(perform(op::Progress{milliseconds(500)}).ok());
+}
+
 }  // namespace
 }  // namespace coord::fake

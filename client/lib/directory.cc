@@ -67,12 +67,13 @@ rpc::Task<std::shared_ptr<Connection>> Directory::wait_for(Route route) {
 }
 
 std::shared_ptr<Connection> Directory::pick_leader() {
-  if (leader_ != nullptr) {
-    // Null while it is being connected: a moment, after which it is known or given up.
+  // While it is being connected for the first time: null for a moment, after which it is known or
+  // given up.
+  if (leader_ != nullptr && (leader_->connection != nullptr || leader_->failures == 0)) {
     return leader_->connection;
   }
   auto stand_in = pick_any();
-  if (stand_in != nullptr) look_for_leader();
+  if (stand_in != nullptr && leader_ == nullptr) look_for_leader();
   return stand_in;
 }
 
@@ -194,7 +195,7 @@ void Directory::failed(Endpoint& endpoint, Error error) {
   const auto jitter =
       Duration(environment_.random() % static_cast<std::uint64_t>(backoff.count() / 2));
   endpoint.not_before = environment_.clock() + backoff / 2 + jitter;
-  if (leader_ == &endpoint) lead(nullptr);
+  if (leader_ == &endpoint) lose_leader();
   // The next one is tried at once, not when the stagger has passed.
   if (wanted_) {
     if (Endpoint* candidate = next_candidate()) start_connecting(*candidate);

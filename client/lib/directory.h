@@ -112,6 +112,8 @@ class Directory final : private kj::TaskSet::ErrorHandler {
   void refresh_members();
   void keep_up_with_members();
   void lead(Endpoint* endpoint);
+  // It cannot be reached.
+  void lose_leader();
   void look_for_leader();
   rpc::Task<void> probe(std::shared_ptr<Connection> connection);
   rpc::Task<void> ask(std::shared_ptr<Connection> connection,
@@ -132,7 +134,11 @@ class Directory final : private kj::TaskSet::ErrorHandler {
   Index members_version_;             // of the members that are known
   std::vector<MemberInfo> learners_;  // among them
   Index members_heard_of_;            // there are newer ones, if it is greater
-  bool refreshing_ = false;           // they are being asked for
+  // The one that leads cannot be reached from here: to ask who leads is of little use until
+  // somebody else does.
+  bool leader_is_out_of_reach_ = false;
+  Duration ask_pause_{};
+  bool refreshing_ = false;  // they are being asked for
   Duration refresh_pause_{};
   Term term_;             // the newest heard of; what is said of older ones is not believed
   std::size_t turn_ = 0;  // where the next balanced pick or attempt begins

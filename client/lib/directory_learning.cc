@@ -16,6 +16,8 @@ constexpr Duration kLeaderPatience = milliseconds(200);
 constexpr Duration kVoterPatience = milliseconds(200);
 // How often members are asked for the leader while nobody knows it.
 constexpr Duration kAskInterval = milliseconds(20);
+// And while all that they know is one that cannot be reached.
+constexpr Duration kAskIntervalMax = milliseconds(200);
 constexpr Duration kAskTimeout = milliseconds(500);
 // Between two questions for members that were heard of, at first: whoever knows of them may be out
 // of reach for good.
@@ -30,6 +32,7 @@ constexpr std::size_t kEndpointsMax = 64;
 void Directory::learn(const News& news) {
   if (news.members_version >= members_version_) learn_members(news);
   if (news.leader.is_zero() || news.term < term_) return;
+  if (news.term > term_) leader_is_out_of_reach_ = false;
   term_ = news.term;
   for (auto& endpoint : endpoints_) {
     if (endpoint->connection != nullptr && endpoint->connection->member() == news.leader) {
@@ -118,20 +121,28 @@ void Directory::keep_up_with_members() {
 
 void Directory::lead(Endpoint* endpoint) {
   leader_ = endpoint;
-  if (leader_ == nullptr || leader_->connection != nullptr) return;
+  if (leader_ == nullptr) return;
+  if (leader_->connection != nullptr) {
+    leader_is_out_of_reach_ = false;
+    return;
+  }
   // One that cannot be reached just now is of no use: its followers forward.
   const Instant now = environment_.clock();
   if (leader_->connecting ? leader_->connecting_since + kLeaderPatience <= now
                           : leader_->not_before > now) {
-    leader_ = nullptr;
-    return;
+    return lose_leader();
   }
   if (!leader_->connecting) start_connecting(*leader_);
   after(kLeaderPatience, [this, endpoint] {
     if (leader_ != endpoint || endpoint->connection != nullptr) return;
-    leader_ = nullptr;
+    lose_leader();
     wake();
   });
+}
+
+void Directory::lose_leader() {
+  leader_ = nullptr;
+  leader_is_out_of_reach_ = true;
 }
 
 void Directory::answered(const Connection& connection, schema::Header::Reader header) {
@@ -145,6 +156,10 @@ void Directory::answered(const Connection& connection, schema::Header::Reader he
   const bool news =
       !member.is_zero() && (Term(header.getTerm()) > term_ || member != connection.member());
   if (!news || endpoint_of(connection) == nullptr) return;
+  // Somebody else may lead now: that is not to wait until it is time to ask again.
+  if (Term(header.getTerm()) > term_ && std::exchange(leader_is_out_of_reach_, false)) {
+    asking_ = false;
+  }
   look_for_leader();
 }
 
@@ -159,7 +174,7 @@ bool Directory::not_leader(const std::shared_ptr<Connection>& connection, const 
     lead(find(hint));
   }
   if (leader_ == nullptr) look_for_leader();
-  return leader_ != nullptr;
+  return leader_ != nullptr && (leader_->connection != nullptr || leader_->failures == 0);
 }
 
 void Directory::look_for_leader() {
@@ -172,7 +187,9 @@ void Directory::look_for_leader() {
       start_connecting(*endpoint);
     }
   }
-  after(kAskInterval, [this] {
+  ask_pause_ = leader_is_out_of_reach_ ? std::clamp(2 * ask_pause_, kAskInterval, kAskIntervalMax)
+                                       : kAskInterval;
+  after(ask_pause_, [this] {
     asking_ = false;
     if (leader_ == nullptr) wake();
   });

@@ -108,5 +108,20 @@ TEST_F(MembersTest, NewOnes_AreLearnedFromTheAnswersOfCallsToo) {
   EXPECT_TRUE(perform(op::Progress{milliseconds(500)}).ok());
 }
 
+TEST_F(MembersTest, LeaderThatCannotBeReached_IsNotAskedForAllTheTime) {
+  member(0).up = false;
+  for (std::size_t i = 1; i < 3; ++i) member(i).refuses = false;
+  ASSERT_TRUE(put("a", "1").ok());
+  pass(seconds(2));
+  for (std::size_t i = 1; i < 3; ++i) member(i).asked_for_members = 0;
+  for (int i = 0; i < 200; ++i) {
+    const Instant before = now();
+    ASSERT_TRUE(put("a", "2").ok());
+    EXPECT_LT(now() - before, milliseconds(100)) << "others forward";
+    pass(milliseconds(10));
+  }
+  EXPECT_LT(member(1).asked_for_members + member(2).asked_for_members, 60u);
+}
+
 }  // namespace
 }  // namespace coord::fake

@@ -20,6 +20,8 @@ namespace coord::internal {
 
 // How long one member may take over a call that another one could answer as well.
 constexpr Duration kCallPatience = seconds(1);
+// A change is not asked for again when less than this part of its time is left.
+constexpr int kLastTry = 8;
 // No server makes a client collect more pages than that.
 constexpr std::size_t kPagesMax = 100'000;
 
@@ -75,6 +77,7 @@ class Calls final {
   template <class T, class Attempt>
   rpc::Task<Result<T>> repeat(Call call, Attempt attempt) {
     Doubt doubt;
+    const Duration whole = call.deadline - environment_.clock();
     Error last = make_error(ErrorCode::kUnreachable, "no member was reached");
     for (unsigned tries = 0;; ++tries) {
       std::shared_ptr<Connection> connection;
@@ -85,6 +88,9 @@ class Calls final {
         co_return judged(doubt, nowhere_to_go(exception, std::move(last)));
       }
       if (connection->closed()) continue;
+      // An attempt in what little time is left would only make an outcome that is known unknown.
+      const bool late = call.deadline - environment_.clock() < whole / kLastTry;
+      if (call.changes && tries > 0 && late && !doubt.exists()) co_return last;
       bool broken = false;
       try {
         const auto limit = std::min(left(call.deadline), to_kj(call.patience));

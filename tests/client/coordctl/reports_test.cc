@@ -41,6 +41,15 @@ TEST_F(CoordctlReports, OutputThatCannotBeWritten_LeavesAppliedWhatWasApplied) {
   EXPECT_EQ(test::json_field(put.err, "outcome"), "applied");
 }
 
+TEST_F(CoordctlReports, ChangeThatIsOnlyRefused_IsNotApplied) {
+  cluster_.with([](Cluster& cluster) { cluster.elect(nullptr); });
+  for (int i = 0; i < 3; ++i) {
+    const RunResult compact = ctl("-o json --timeout 300ms compact 1");
+    EXPECT_EQ(compact.exit_code, 7) << compact.err;
+    EXPECT_EQ(test::json_field(compact.err, "outcome"), "notApplied");
+  }
+}
+
 TEST_F(CoordctlReports, TransferToNobody_IsWrongUsage) {
   EXPECT_EQ(ctl("leader transfer \"\"").exit_code, 2);
   cluster_.with([](Cluster& cluster) { EXPECT_TRUE(cluster.membership.made.empty()); });

@@ -4,9 +4,10 @@
 //   auto put = client.put("greeting", "hello");
 //   if (!put) std::cerr << put.error().message << '\n';
 //
-// A Client owns its I/O thread and may be used from any number of threads. Every operation comes
-// twice: blocking, returning a Result, and as an Asio asynchronous operation that takes a
-// completion token (asio::use_future, asio::use_awaitable, a callback void(Result<T>)):
+// A Client owns its I/O thread and may be used from any number of threads. Operations come twice:
+// blocking, returning a Result, and as an Asio asynchronous operation that takes a completion token
+// (asio::use_future, asio::use_awaitable, a callback void(Result<T>)). Changes of who takes part,
+// and a next() with a timeout, only block.
 //
 //   auto put = co_await client.async_put("greeting", "hello", {}, asio::use_awaitable);
 //
@@ -278,6 +279,7 @@ class Client {
 
   // ---- The cluster
 
+  // Who takes part, as any one member knows it: one that lags may not know of the last change.
   Result<MembersResult> members(milliseconds timeout = {}) { return call(op::Members{timeout}); }
   template <class Token>
   auto async_members(milliseconds timeout, Token&& token) {
@@ -345,6 +347,8 @@ class Client {
   Result<MemberChanged> replace_member(Replacement ids, milliseconds timeout = {}) {
     return change(op::ReplaceMember{ids.old_id, ids.new_id}, timeout);
   }
+  // Where the other members reach it from now on. It has to listen there itself (coordd
+  // --listen-peer); whoever answers there by now has to be that member (kWrongMember).
   Result<MemberChanged> update_member(MemberId id, std::string peer_address,
                                       milliseconds timeout = {}) {
     return change(op::UpdateMember{id, std::move(peer_address)}, timeout);

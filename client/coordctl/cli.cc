@@ -414,8 +414,9 @@ int run_command_line(int argc, const char* const* argv) {
   Context context(std::move(globals));
   ExitCode code = action(context);
   if (!context.out().finish()) {
+    const Outcome outcome = code == ExitCode::kOk ? Outcome::kApplied : Outcome::kNotApplied;
     const ExitCode unwritten =
-        context.out().fail(ExitCode::kOther, "io", "cannot write to standard output");
+        context.out().fail(ExitCode::kOther, "io", "cannot write to standard output", outcome);
     // Another failure says more.
     if (code == ExitCode::kOk) code = unwritten;
   }

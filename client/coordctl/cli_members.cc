@@ -28,9 +28,10 @@ void add_add(CLI::App& member, Action& action) {
       "Start it first, with an empty data directory and --join HOST:PORT,... (client addresses of\n"
       "members). Then this command adds it as a learner, tells how far it has come, and has it\n"
       "vote once it has caught up. When that fails, or on SIGINT or SIGTERM, it is removed again,\n"
-      "unless it was a learner before; before another try its data directory has to be emptied, "
-      "as\n"
-      "a member that was removed never comes back. A second signal ends that, too.\n\n"
+      "unless it was a learner before, or votes by then; before another try its data directory "
+      "has\n"
+      "to be emptied, as a member that was removed never comes back. A second signal ends that,\n"
+      "too. Exit code 6: it may have been left a learner, or made to vote.\n\n"
       "  coordctl member add n4 --peer 10.0.0.4:4702");
 }
 
@@ -95,8 +96,13 @@ void add_leader(CLI::App& app, Action& action) {
       .add_subcommand("show", "Print the name of the member that leads; exit code 7 if none does")
       ->callback([&action] { action = leader_show; });
   CLI::App& transfer = *leader.add_subcommand("transfer", "Hand the leadership over");
-  transfer.add_option("NAME", *argument_of<std::string>(transfer, action, leader_transfer),
-                      "To this member; default: to the one that is best prepared");
+  transfer
+      .add_option("NAME", *argument_of<std::string>(transfer, action, leader_transfer),
+                  "To this member; default: to the one that is best prepared")
+      // An unset variable of a script must not hand over to anybody.
+      ->check([](const std::string& name) {
+        return name.empty() ? std::string("NAME is empty") : std::string();
+      });
   transfer.footer("Writes wait meanwhile, some milliseconds; none is lost or refused.");
   for (CLI::App* command : leader.get_subcommands({})) command->fallthrough();
 }

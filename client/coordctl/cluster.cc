@@ -39,11 +39,16 @@ Json json_of_member(const MemberStatus& status) {
   });
 }
 
+// Of a member that has not answered.
+std::string_view role_of(const Error& error) {
+  return error.code == ErrorCode::kWrongCluster ? "another cluster" : "unreachable";
+}
+
 // A member that did not answer: the same fields, as far as the others know them.
 Json json_of_member(const MemberInfo& member, const Error& error) {
   return Json::object({{"name", Json::bytes(member.name)},
                        {"id", Json::number(member.id)},
-                       {"role", "unreachable"},
+                       {"role", role_of(error)},
                        {"term", Json()},
                        {"leader", Json()},
                        {"commit_index", Json()},
@@ -73,10 +78,10 @@ TableRow row_of(const std::vector<MemberInfo>& members, const MemberStatus& stat
           escape(status.version)};
 }
 
-TableRow row_of(const MemberInfo& member) {
+TableRow row_of(const MemberInfo& member, const Error& error) {
   return {escape(member.name),
           escape(member.client_address),
-          "unreachable",
+          std::string(role_of(error)),
           "-",
           "-",
           "-",
@@ -115,7 +120,12 @@ struct Answers {
   }
 };
 
-Answers ask(Client& client, const std::vector<std::string>& addresses) {
+Error stranger(const std::string& address) {
+  return make_error(ErrorCode::kWrongCluster, "what answers at {} belongs to another cluster",
+                    address);
+}
+
+Answers ask(Client& client, ClusterId cluster, const std::vector<std::string>& addresses) {
   // All at once: a member that is down must not make the others wait.
   std::vector<std::future<Result<MemberStatus>>> asked;
   for (const std::string& address : addresses) {
@@ -124,6 +134,7 @@ Answers ask(Client& client, const std::vector<std::string>& addresses) {
   Answers answers;
   for (std::size_t i = 0; i < addresses.size(); ++i) {
     Result<MemberStatus> status = asked[i].get();
+    if (status && status->header.cluster != cluster) status = stranger(addresses[i]);
     if (!status) {
       answers.errors.emplace(addresses[i], status.error());
       continue;
@@ -140,7 +151,8 @@ ExitCode status(Context& context) {
   const Result<MembersResult> found = context.client().members();
   if (!found) return context.out().fail(found.error());
   const std::vector<MemberInfo>& members = found->members;
-  const Answers answers = ask(context.client(), addresses_of(members, context.globals().endpoints));
+  const Answers answers = ask(context.client(), found->header.cluster,
+                              addresses_of(members, context.globals().endpoints));
   std::vector<TableRow> rows = {
       {"NAME", "ENDPOINT", "ROLE", "TERM", "LEADER", "COMMIT", "APPLIED", "REVISION", "VERSION"}};
   for (const MemberInfo& member : members) {
@@ -150,7 +162,8 @@ ExitCode status(Context& context) {
       context.out().object(answered ? json_of_member(status->second)
                                     : json_of_member(member, answers.error_of(member)));
     } else {
-      rows.push_back(answered ? row_of(members, status->second) : row_of(member));
+      rows.push_back(answered ? row_of(members, status->second)
+                              : row_of(member, answers.error_of(member)));
     }
   }
   if (!context.out().json()) print_table(context.out(), rows);

@@ -7,8 +7,8 @@ const char* const kExitCodeHelp =
     "  0  done                         5  lock or leadership not obtained, or lost\n"
     "  1  any other failure            6  outcome unknown: it may have been done\n"
     "  2  wrong usage                  7  no quorum, or no member reachable\n"
-    "  3  not found                    8  refused by a limit or a permission\n"
-    "  4  compare failed";
+    "  3  not found                    8  refused: a limit, a permission, or members that are\n"
+    "  4  compare failed                  not ready for the change";
 
 ExitCode exit_code_of(const Error& error) {
   if (error.outcome == Outcome::kUnknown) return ExitCode::kOutcomeUnknown;

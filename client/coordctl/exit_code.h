@@ -16,7 +16,7 @@ enum class ExitCode : int {
   kOutcomeUnknown = 6,
   // No quorum, or no member could be reached, in time.
   kUnavailable = 7,
-  // Refused by a limit or a permission.
+  // Refused by a limit or a permission, or a change of the members that cannot be made now.
   kRefused = 8,
 };
 

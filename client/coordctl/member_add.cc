@@ -1,5 +1,5 @@
 // member add, member replace: from a coordd that waits to be added to a member that votes. What was
-// begun and cannot be finished is undone, also on a signal.
+// begun and cannot be finished is undone, also on a signal; what turns out to be done is done.
 #include <fmt/format.h>
 #include <signal.h>
 #include <unistd.h>
@@ -75,6 +75,16 @@ struct Goal {
   std::string text;
   // Whose place it takes; zero: nobody's.
   MemberId old = {};
+  // Of a learner: then it becomes no more than that itself.
+  bool old_is_learner = false;
+};
+
+// Where the new member is.
+enum class Standing {
+  kGone,
+  kLearner,
+  kBeside,   // it votes, and so does the one whose place it is to take
+  kReached,  // the goal
 };
 
 // One new member, from the beginning to the end or back.
@@ -85,6 +95,11 @@ class Newcomer {
     // Whoever reads what is printed may stop (`| head`): that must not end this half way.
     std::signal(SIGPIPE, SIG_IGN);
   }
+  // What came too late to be heeded must not end the process when signals are let through again.
+  ~Newcomer() {
+    while (interrupts_.wait(milliseconds(0)) != 0) continue;
+  }
+  Newcomer(const Newcomer&) = delete;
 
   // Ends with its promotion, or with its taking the place of another.
   ExitCode add(bool learner) {
@@ -92,6 +107,7 @@ class Newcomer {
     goal_ = {promote, "added", fmt::format("{} is a member and votes", shown())};
     if (const auto failed = enter()) return *failed;
     if (learner) {
+      if (interrupted(milliseconds(0))) return undo(interruption());
       tell_done(out(), "added", name_, id_, fmt::format("{} is a learner", shown()));
       return ExitCode::kOk;
     }
@@ -102,7 +118,8 @@ class Newcomer {
       return client.replace_member({old_id, id});
     };
     goal_ = {take_place, "replaced",
-             fmt::format("{} has taken the place of {}", shown(), shown_name(old)), old.id};
+             fmt::format("{} has taken the place of {}", shown(), shown_name(old)), old.id,
+             old.learner};
     if (const auto failed = enter()) return *failed;
     return finish();
   }
@@ -116,12 +133,14 @@ class Newcomer {
     const Result<MembersProgress> before = client().members_progress();
     if (!before) return out().fail(before.error());
     id_ = waiting->id;
-    const bool there = find(*before, id_) != nullptr;
+    const bool there = progress_of(*before, id_) != nullptr;
     const Instant begun = now();
-    while (true) {
+    // A signal may have come while a leader was waited for.
+    for (milliseconds pause(0); !interrupted(pause); pause = kLookAgain) {
       const Result<MemberChanged> added = client().add_learner(name_, peer_);
       if (added) {
         id_ = added->member;
+        entered_ = true;
         ours_ = ours_ || (!there && added->made);
         return std::nullopt;
       }
@@ -129,8 +148,8 @@ class Newcomer {
       // Once it may have been added, only that it is, or that it is not, ends this.
       if (!ours_) return out().fail(added.error());
       if (!may_pass(added.error()) || now() - begun > kPatience) return undo(added.error());
-      if (interrupted()) return undo(interruption());
     }
+    return ours_ ? undo(interruption()) : out().fail(interruption());
   }
 
   ExitCode finish() {
@@ -143,11 +162,10 @@ class Newcomer {
         return undo(interruption());
       }
       const Result<MembersProgress> all = client().members_progress();
-      const MemberProgress* progress = all ? find(*all, id_) : nullptr;
+      const MemberProgress* progress = all ? progress_of(*all, id_) : nullptr;
       if (all && progress == nullptr) {
         line.clear();
-        return out().fail(
-            make_error(ErrorCode::kMemberRemoved, "somebody else has removed {}", shown()));
+        return tell_gone();
       }
       if (progress != nullptr && progress->recently_active) heard = now();
       if (now() - heard > kPatience) {
@@ -163,6 +181,7 @@ class Newcomer {
         continue;
       }
       const Result<MemberChanged> reached = goal_.reach(client(), id_);
+      if (!reached) in_doubt_ = in_doubt_ || reached.error().outcome == Outcome::kUnknown;
       if (!reached && may_pass(reached.error()) && now() - caught_up < kPatience) continue;
       line.clear();
       return reached ? tell_reached() : undo(reached.error());
@@ -178,33 +197,65 @@ class Newcomer {
            error.code == ErrorCode::kOverloaded;
   }
 
-  // Removes it again, unless it turns out that nothing is left to be undone.
+  // Removes it again if it is ours, unless it turns out that nothing is left to be undone.
   ExitCode undo(const Error& error) {
     const Instant begun = now();
     while (true) {
-      const Result<bool> replaced = has_replaced();
-      if (replaced && *replaced) return tell_reached();
-      if (!ours_) return tell_stays(error);
-      const Result<MemberChanged> removed =
-          replaced ? client().remove_member(id_) : Result<MemberChanged>(replaced.error());
-      if (removed || removed.error().code == ErrorCode::kMemberNotFound) return tell_undone(error);
+      const Result<Standing> standing = look_if_in_doubt();
+      if (standing && *standing == Standing::kReached) return tell_reached();
+      if (standing && *standing == Standing::kGone) return tell_absent(error);
+      if (standing && *standing == Standing::kLearner && !ours_) return tell_stays(error);
+      const Status removed = standing ? remove() : standing.error();
+      if (removed.ok()) return tell_undone(error);
+      if (removed.error().code == ErrorCode::kMemberNotFound) return tell_absent(error);
       const bool again = may_pass(removed.error()) && now() - begun < kPatience;
       if (!again || interrupted()) return tell_left(error, removed.error());
     }
   }
 
-  // A replacement whose answer was lost may have been made: then the old member is gone, and to
-  // remove the new one, too, would leave the cluster without either.
-  Result<bool> has_replaced() {
-    if (goal_.old.is_zero()) return false;
-    const Result<MembersProgress> all = client().members_progress();
+  // The last step may have been made although no answer said so: then to remove the new member,
+  // too, could leave the cluster without either. If no attempt of it is in doubt, it was not made.
+  Result<Standing> look_if_in_doubt() {
+    if (!in_doubt_) return Standing::kLearner;
+    // Confirms that it leads: one that was deposed would tell of who took part then.
+    const Result<MembersProgress> confirmed = client().members_progress();
+    if (!confirmed) return confirmed.error();
+    const Result<MembersResult> all = client().members();
     if (!all) return all.error();
-    return find(*all, goal_.old) == nullptr && find(*all, id_) != nullptr;
+    if (all->header.member != confirmed->header.member ||
+        all->header.term != confirmed->header.term) {
+      return make_error(ErrorCode::kNotLeader, "it was not the leader that told who takes part");
+    }
+    const MemberInfo* self = find(all->members, id_);
+    if (self == nullptr) return Standing::kGone;
+    const bool alone = goal_.old.is_zero() || find(all->members, goal_.old) == nullptr;
+    if (alone && self->learner == goal_.old_is_learner) return Standing::kReached;
+    return self->learner ? Standing::kLearner : Standing::kBeside;
+  }
+
+  Status remove() {
+    if (!ours_) {
+      return make_error(ErrorCode::kChangeInFlight, "a change of the members is not finished");
+    }
+    const Result<MemberChanged> removed = client().remove_member(id_);
+    if (removed) return {};
+    removal_in_doubt_ = removal_in_doubt_ || removed.error().outcome == Outcome::kUnknown;
+    return removed.error();
   }
 
   ExitCode tell_reached() {
     tell_done(out(), goal_.done, name_, id_, goal_.text);
     return ExitCode::kOk;
+  }
+  // It is no member: by ours, by somebody else's doing, or it never was.
+  ExitCode tell_absent(const Error& error) {
+    if (removal_in_doubt_) return tell_undone(error);
+    return entered_ ? tell_gone() : tell_never_added(error);
+  }
+  ExitCode tell_gone() {
+    Error error = make_error(ErrorCode::kMemberRemoved, "somebody else has removed {}", shown());
+    if (in_doubt_) error.outcome = Outcome::kUnknown;
+    return out().fail(error);
   }
   ExitCode tell_undone(Error error) {
     error.message +=
@@ -212,30 +263,31 @@ class Newcomer {
     error.outcome = Outcome::kNotApplied;
     return out().fail(error);
   }
+  ExitCode tell_never_added(Error error) {
+    error.message += fmt::format("; {} was not added", shown());
+    error.outcome = Outcome::kNotApplied;
+    return out().fail(error);
+  }
   ExitCode tell_stays(Error error) {
     error.message += fmt::format("; {} stays the learner that it was before", shown());
+    error.outcome = Outcome::kNotApplied;
     return out().fail(error);
   }
   ExitCode tell_left(Error error, const Error& trouble) {
     error.message +=
-        fmt::format(", and {} could not be removed again: {}", shown(), trouble.message);
-    if (trouble.outcome == Outcome::kUnknown) error.outcome = Outcome::kUnknown;
+        ours_
+            ? fmt::format(", and {} could not be removed again: {}", shown(), trouble.message)
+            : fmt::format(", and whether {} votes now is not known: {}", shown(), trouble.message);
+    error.outcome = Outcome::kUnknown;
     return out().fail(error);
   }
 
   // Waits a little; true: a signal has come.
-  bool interrupted() {
-    const int signal = interrupts_.wait(kLookAgain);
+  bool interrupted(milliseconds pause = kLookAgain) {
+    const int signal = interrupts_.wait(pause);
     return signal != 0 && signal != SIGCHLD;
   }
   static Error interruption() { return make_error(ErrorCode::kCancelled, "interrupted"); }
-
-  static const MemberProgress* find(const MembersProgress& all, MemberId id) {
-    for (const MemberProgress& each : all.members) {
-      if (each.id == id) return &each;
-    }
-    return nullptr;
-  }
 
   static Instant now() { return Instant(std::chrono::steady_clock::now().time_since_epoch()); }
   Client& client() { return context_.client(); }
@@ -249,8 +301,14 @@ class Newcomer {
   const std::string peer_;
   Goal goal_;
   MemberId id_;
+  // It was said that it is a learner.
+  bool entered_ = false;
   // This command has added it, or may have: what it has begun it also undoes.
   bool ours_ = false;
+  // An attempt of the last step may have made it, or may still.
+  bool in_doubt_ = false;
+  // The same of its removal.
+  bool removal_in_doubt_ = false;
 };
 
 }  // namespace

@@ -18,19 +18,24 @@ std::string shown_name(const MemberInfo& member) {
 }
 
 std::string shown_name(const std::vector<MemberInfo>& members, MemberId id) {
-  for (const MemberInfo& member : members) {
-    if (member.id == id) return shown_name(member);
-  }
-  return fmt::format("{:x}", id);
+  const MemberInfo* member = find(members, id);
+  return member != nullptr ? shown_name(*member) : fmt::format("{:x}", id);
 }
 
 Result<MemberInfo> find_member(const std::vector<MemberInfo>& members, const std::string& name) {
   for (const MemberInfo& member : members) {
     if (member.name == name) return member;
   }
+  // People are shown hexadecimal numbers, programs decimal ones: one that could be either is none.
+  const MemberInfo* found = nullptr;
   for (const MemberInfo& member : members) {
-    if (fmt::format("{:x}", member.id) == name) return member;
+    if (fmt::format("{:x}", member.id) != name && fmt::to_string(member.id) != name) continue;
+    if (found != nullptr) {
+      return make_error(ErrorCode::kInvalidArgument, "{} is the number of two members", name);
+    }
+    found = &member;
   }
+  if (found != nullptr) return *found;
   return make_error(ErrorCode::kMemberNotFound, "the cluster has no member named {}", name);
 }
 
@@ -38,6 +43,18 @@ Result<MemberInfo> find_member(Client& client, const std::string& name) {
   const Result<MembersResult> members = client.members();
   if (!members) return members.error();
   return find_member(members->members, name);
+}
+
+const MemberInfo* find(const std::vector<MemberInfo>& members, MemberId id) {
+  const auto found = std::find_if(members.begin(), members.end(),
+                                  [&](const MemberInfo& member) { return member.id == id; });
+  return found == members.end() ? nullptr : &*found;
+}
+
+const MemberProgress* progress_of(const MembersProgress& all, MemberId id) {
+  const auto found = std::find_if(all.members.begin(), all.members.end(),
+                                  [&](const MemberProgress& member) { return member.id == id; });
+  return found == all.members.end() ? nullptr : &*found;
 }
 
 void tell_done(const Printer& out, std::string_view done, const std::string& name, MemberId id,
@@ -58,11 +75,7 @@ std::string_view role_of(const MembersResult& members, const MemberInfo& member)
 }
 
 const MemberProgress* progress_of(const Result<MembersProgress>& progress, MemberId id) {
-  if (!progress) return nullptr;
-  for (const MemberProgress& each : progress->members) {
-    if (each.id == id) return &each;
-  }
-  return nullptr;
+  return progress ? progress_of(*progress, id) : nullptr;
 }
 
 std::uint64_t behind(Index last, const MemberProgress& progress) {

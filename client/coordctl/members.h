@@ -13,9 +13,13 @@ namespace coord::ctl {
 std::string shown_name(const MemberInfo& member);
 std::string shown_name(const std::vector<MemberInfo>& members, MemberId id);
 
-// By name, or by number as it is shown; kMemberNotFound.
+// By name, or by number as it is shown to people or to programs; kMemberNotFound.
 Result<MemberInfo> find_member(const std::vector<MemberInfo>& members, const std::string& name);
 Result<MemberInfo> find_member(Client& client, const std::string& name);
+
+// Null: there is none.
+const MemberInfo* find(const std::vector<MemberInfo>& members, MemberId id);
+const MemberProgress* progress_of(const MembersProgress& all, MemberId id);
 
 // Tells what was done: a line for people, or an object with `done` and the member.
 void tell_done(const Printer& out, std::string_view done, const std::string& name, MemberId id,

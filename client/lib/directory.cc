@@ -46,12 +46,14 @@ void Directory::close() {
 
 std::shared_ptr<Connection> Directory::pick(Route route) {
   if (closed_) return nullptr;
-  auto connection = route == Route::kLeader ? pick_leader() : pick_any();
-  if (connection == nullptr) {
-    wanted_ = true;
-    race();
-  }
+  auto connection = route == Route::kLeader ? pick_leader() : pick_voter();
+  if (connection == nullptr) seek_others();
   return connection;
+}
+
+void Directory::seek_others() {
+  wanted_ = true;
+  race();
 }
 
 rpc::Task<std::shared_ptr<Connection>> Directory::wait_for(Route route) {
@@ -65,23 +67,35 @@ rpc::Task<std::shared_ptr<Connection>> Directory::wait_for(Route route) {
 }
 
 std::shared_ptr<Connection> Directory::pick_leader() {
-  if (leader_ != nullptr) {
-    // Null while it is being connected: a moment, after which it is known or given up.
+  // While it is being connected for the first time: null for a moment, after which it is known or
+  // given up.
+  if (leader_ != nullptr && (leader_->connection != nullptr || leader_->failures == 0)) {
     return leader_->connection;
   }
   auto stand_in = pick_any();
-  if (stand_in != nullptr) look_for_leader();
+  if (stand_in != nullptr && leader_ == nullptr) look_for_leader();
   return stand_in;
 }
 
 std::shared_ptr<Connection> Directory::pick_any() {
-  for (std::size_t i = 0; i < endpoints_.size(); ++i) {
-    Endpoint& endpoint = *endpoints_[(turn_ + i) % endpoints_.size()];
-    if (endpoint.connection != nullptr) {
+  for (const bool learner : {false, true}) {
+    for (std::size_t i = 0; i < endpoints_.size(); ++i) {
+      Endpoint& endpoint = *endpoints_[(turn_ + i) % endpoints_.size()];
+      if (endpoint.connection == nullptr || is_learner(endpoint) != learner) continue;
       turn_ = (turn_ + i + 1) % endpoints_.size();
       return endpoint.connection;
     }
   }
+  return nullptr;
+}
+
+// Or a learner, if no other one can be had soon.
+std::shared_ptr<Connection> Directory::pick_voter() {
+  auto connection = pick_any();
+  if (connection == nullptr || !is_learner(*endpoint_of(*connection))) return connection;
+  seek_others();
+  if (!is_voter_coming()) return connection;
+  wait_for_voter();
   return nullptr;
 }
 
@@ -106,11 +120,18 @@ void Directory::race() {
 
 Directory::Endpoint* Directory::next_candidate() {
   const Instant now = environment_.clock();
-  for (std::size_t i = 0; i < endpoints_.size(); ++i) {
-    Endpoint& endpoint = *endpoints_[(turn_ + i) % endpoints_.size()];
-    if (endpoint.connection == nullptr && !endpoint.connecting && endpoint.not_before <= now) {
-      turn_ = (turn_ + i + 1) % endpoints_.size();
-      return &endpoint;
+  bool voters = false;  // connected, or about to be
+  for (const bool learner : {false, true}) {
+    if (learner && voters) break;
+    for (std::size_t i = 0; i < endpoints_.size(); ++i) {
+      Endpoint& endpoint = *endpoints_[(turn_ + i) % endpoints_.size()];
+      if (is_learner(endpoint) != learner) continue;
+      if (endpoint.connection != nullptr || endpoint.connecting) {
+        voters = true;
+      } else if (endpoint.not_before <= now) {
+        turn_ = (turn_ + i + 1) % endpoints_.size();
+        return &endpoint;
+      }
     }
   }
   return nullptr;
@@ -142,10 +163,9 @@ rpc::Task<void> Directory::connect_to(Endpoint& endpoint) {
 
 // An address may come to belong to another cluster: one that was begun anew on an empty disk, for
 // example. What that one says would be wrong, and what it is told would be lost.
-Status Directory::check_cluster(const Connection& connection) {
+Status Directory::check_cluster(const Connection& connection) const {
   const ClusterId theirs = connection.greeting().header.cluster;
-  if (cluster_.is_zero()) cluster_ = theirs;
-  if (theirs == cluster_) return {};
+  if (cluster_.is_zero() || theirs == cluster_) return {};
   return make_error(ErrorCode::kWrongCluster,
                     "{} belongs to another cluster ({:016x}) than the members that were met before "
                     "({:016x})",
@@ -157,6 +177,7 @@ void Directory::connected(Endpoint& endpoint, std::shared_ptr<Connection> connec
   endpoint.failures = 0;
   endpoint.trouble.clear();
   endpoint.connection = connection;
+  cluster_ = connection->greeting().header.cluster;
   tasks_.add(watch_connection(connection));
   const auto& greeting = connection->greeting();
   learn({greeting.members, greeting.members_version, greeting.leader, greeting.header.term});
@@ -174,7 +195,7 @@ void Directory::failed(Endpoint& endpoint, Error error) {
   const auto jitter =
       Duration(environment_.random() % static_cast<std::uint64_t>(backoff.count() / 2));
   endpoint.not_before = environment_.clock() + backoff / 2 + jitter;
-  if (leader_ == &endpoint) lead(nullptr);
+  if (leader_ == &endpoint) lose_leader();
   // The next one is tried at once, not when the stagger has passed.
   if (wanted_) {
     if (Endpoint* candidate = next_candidate()) start_connecting(*candidate);

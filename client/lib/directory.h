@@ -6,6 +6,9 @@
 // from every new connection and from every refusal; while it is unknown, any member will do (it
 // forwards), and those that are connected are asked again and again.
 //
+// A learner may know nothing yet. Where every member would do, it is asked only if none that votes
+// can be reached.
+//
 // Members come and go. Every answer says whether its member knows of newer ones, which are asked
 // for at once; and for those who do nothing for a long time, a member is asked now and then: in the
 // end all that a client began with may be gone. I/O thread.
@@ -43,17 +46,18 @@ class Directory final : private kj::TaskSet::ErrorHandler {
 
   // A call on it failed, or it cannot be trusted any more.
   void lost(const std::shared_ptr<Connection>& connection);
-  // Whose answer came over it, and of which term. A member that does not lead forwards, silently:
-  // the answer is then another's, or of a newer term than that of the leader we know.
-  // `members`: as Header.members; a newer one than we have makes us ask for them.
-  void answered(const std::shared_ptr<Connection>& connection, MemberId member, Term term,
-                Index members);
+  // An answer came over it. A member that does not lead forwards, silently: the answer is then
+  // another's, or of a newer term than that of the leader we know. And it may know of newer members
+  // than we have, who are then asked for.
+  void answered(const Connection& connection, schema::Header::Reader header);
   // It answered that it does not lead; `hint` names who does, or is empty. True: there is somebody
   // else to go to at once.
   bool not_leader(const std::shared_ptr<Connection>& connection, const std::string& hint);
   // It has not answered for long: the others are asked whether they have another leader (kLeader),
   // or it is left (kAny). Calls on a connection that is left fail like those on one that was lost.
   void suspect(const std::shared_ptr<Connection>& connection, Route route);
+  // Those that are connected are of no use at the moment: others are connected to as well.
+  void seek_others();
 
   // Why nothing is connected, for people; empty if something is.
   std::string trouble() const;
@@ -61,6 +65,8 @@ class Directory final : private kj::TaskSet::ErrorHandler {
   std::vector<std::string> addresses() const;
   // Connected and logged in, if it is.
   std::shared_ptr<Connection> connected(const std::string& address) const;
+  // kWrongCluster: others that were met belong to another one.
+  Status check_cluster(const Connection& connection) const;
 
   void close();
 
@@ -76,6 +82,7 @@ class Directory final : private kj::TaskSet::ErrorHandler {
     std::string trouble;
   };
 
+  std::shared_ptr<Connection> pick_voter();
   std::shared_ptr<Connection> pick_leader();
   std::shared_ptr<Connection> pick_any();
 
@@ -84,8 +91,6 @@ class Directory final : private kj::TaskSet::ErrorHandler {
   Endpoint* next_candidate();
   void start_connecting(Endpoint& endpoint);
   rpc::Task<void> connect_to(Endpoint& endpoint);
-  // kWrongCluster: others that were met belong to another one.
-  Status check_cluster(const Connection& connection);
   void connected(Endpoint& endpoint, std::shared_ptr<Connection> connection);
   void failed(Endpoint& endpoint, Error error);
   void drop(Endpoint& endpoint);
@@ -100,9 +105,15 @@ class Directory final : private kj::TaskSet::ErrorHandler {
   };
   void learn(const News& news);
   void learn_members(const News& news);
+  bool is_learner(const Endpoint& endpoint) const;
+  // One that votes is not connected, and no attempt at it has failed or takes long.
+  bool is_voter_coming() const;
+  void wait_for_voter();
   void refresh_members();
   void keep_up_with_members();
   void lead(Endpoint* endpoint);
+  // It cannot be reached.
+  void lose_leader();
   void look_for_leader();
   rpc::Task<void> probe(std::shared_ptr<Connection> connection);
   rpc::Task<void> ask(std::shared_ptr<Connection> connection,
@@ -119,9 +130,14 @@ class Directory final : private kj::TaskSet::ErrorHandler {
   std::function<void()> changed_;
   std::vector<std::unique_ptr<Endpoint>> endpoints_;
   Endpoint* leader_ = nullptr;
-  ClusterId cluster_;        // of the first member that was met; no other one is spoken to
-  Index members_version_;    // of the members that are known
-  Index members_heard_of_;   // there are newer ones, if it is greater
+  ClusterId cluster_;                 // of the first member that was met; no other one is spoken to
+  Index members_version_;             // of the members that are known
+  std::vector<MemberInfo> learners_;  // among them
+  Index members_heard_of_;            // there are newer ones, if it is greater
+  // The one that leads cannot be reached from here: to ask who leads is of little use until
+  // somebody else does.
+  bool leader_is_out_of_reach_ = false;
+  Duration ask_pause_{};
   bool refreshing_ = false;  // they are being asked for
   Duration refresh_pause_{};
   Term term_;             // the newest heard of; what is said of older ones is not believed
@@ -130,6 +146,7 @@ class Directory final : private kj::TaskSet::ErrorHandler {
   bool racing_ = false;   // the next attempt is due by a timer
   bool urgent_ = false;   // something was lost: try all at once
   bool asking_ = false;   // members are being asked for the leader
+  bool waiting_for_voter_ = false;  // who waits is woken by a timer
   bool closed_ = false;
   std::vector<kj::Own<kj::PromiseFulfiller<void>>> waiters_;
   kj::TaskSet tasks_;

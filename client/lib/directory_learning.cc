@@ -1,5 +1,6 @@
 // What the directory learns from answers: which members there are, and who leads.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "client/lib/convert.h"
@@ -10,8 +11,13 @@ namespace {
 
 // How long a request waits for a connection to the leader before it goes to a member that forwards.
 constexpr Duration kLeaderPatience = milliseconds(200);
+// How long a request that any member can answer waits for one that votes before it goes to a
+// learner.
+constexpr Duration kVoterPatience = milliseconds(200);
 // How often members are asked for the leader while nobody knows it.
 constexpr Duration kAskInterval = milliseconds(20);
+// And while all that they know is one that cannot be reached.
+constexpr Duration kAskIntervalMax = milliseconds(200);
 constexpr Duration kAskTimeout = milliseconds(500);
 // Between two questions for members that were heard of, at first: whoever knows of them may be out
 // of reach for good.
@@ -26,6 +32,7 @@ constexpr std::size_t kEndpointsMax = 64;
 void Directory::learn(const News& news) {
   if (news.members_version >= members_version_) learn_members(news);
   if (news.leader.is_zero() || news.term < term_) return;
+  if (news.term > term_) leader_is_out_of_reach_ = false;
   term_ = news.term;
   for (auto& endpoint : endpoints_) {
     if (endpoint->connection != nullptr && endpoint->connection->member() == news.leader) {
@@ -41,6 +48,9 @@ void Directory::learn(const News& news) {
 
 void Directory::learn_members(const News& news) {
   members_version_ = news.members_version;
+  learners_.clear();
+  std::copy_if(news.members.begin(), news.members.end(), std::back_inserter(learners_),
+               [](const MemberInfo& member) { return member.learner; });
   const auto tells_of = [&](const std::string& address) {
     return std::any_of(news.members.begin(), news.members.end(),
                        [&](const MemberInfo& member) { return member.client_address == address; });
@@ -64,6 +74,30 @@ void Directory::learn_members(const News& news) {
   }
 }
 
+bool Directory::is_learner(const Endpoint& endpoint) const {
+  return std::any_of(learners_.begin(), learners_.end(), [&](const MemberInfo& learner) {
+    return endpoint.connection != nullptr ? endpoint.connection->member() == learner.id
+                                          : endpoint.address == learner.client_address;
+  });
+}
+
+bool Directory::is_voter_coming() const {
+  const Instant now = environment_.clock();
+  return std::any_of(endpoints_.begin(), endpoints_.end(), [&](const auto& endpoint) {
+    if (endpoint->connection != nullptr || is_learner(*endpoint)) return false;
+    return endpoint->connecting ? now < endpoint->connecting_since + kVoterPatience
+                                : endpoint->failures == 0;
+  });
+}
+
+void Directory::wait_for_voter() {
+  if (std::exchange(waiting_for_voter_, true)) return;
+  after(kVoterPatience, [this] {
+    waiting_for_voter_ = false;
+    wake();
+  });
+}
+
 // Until they are as new as was heard of: the member that is asked may be behind the one whose
 // answer it has passed on.
 void Directory::refresh_members() {
@@ -80,42 +114,52 @@ void Directory::refresh_members() {
 void Directory::keep_up_with_members() {
   after(kMembersInterval, [this] {
     if (closed_) return;
-    const auto connected =
-        std::find_if(endpoints_.begin(), endpoints_.end(),
-                     [](const auto& endpoint) { return endpoint->connection != nullptr; });
-    if (connected != endpoints_.end()) tasks_.add(ask((*connected)->connection, nullptr));
+    if (const auto connection = pick_any()) tasks_.add(ask(connection, nullptr));
     keep_up_with_members();
   });
 }
 
 void Directory::lead(Endpoint* endpoint) {
   leader_ = endpoint;
-  if (leader_ == nullptr || leader_->connection != nullptr) return;
+  if (leader_ == nullptr) return;
+  if (leader_->connection != nullptr) {
+    leader_is_out_of_reach_ = false;
+    return;
+  }
   // One that cannot be reached just now is of no use: its followers forward.
   const Instant now = environment_.clock();
   if (leader_->connecting ? leader_->connecting_since + kLeaderPatience <= now
                           : leader_->not_before > now) {
-    leader_ = nullptr;
-    return;
+    return lose_leader();
   }
   if (!leader_->connecting) start_connecting(*leader_);
   after(kLeaderPatience, [this, endpoint] {
     if (leader_ != endpoint || endpoint->connection != nullptr) return;
-    leader_ = nullptr;
+    lose_leader();
     wake();
   });
 }
 
-void Directory::answered(const std::shared_ptr<Connection>& connection, MemberId member, Term term,
-                         Index members) {
-  if (members > members_heard_of_) {
+void Directory::lose_leader() {
+  leader_ = nullptr;
+  leader_is_out_of_reach_ = true;
+}
+
+void Directory::answered(const Connection& connection, schema::Header::Reader header) {
+  if (const Index members(header.getMembers()); members > members_heard_of_) {
     members_heard_of_ = members;
     refresh_pause_ = kRefreshInterval;
     refresh_members();
   }
   // A refusal may come without a header.
-  const bool news = !member.is_zero() && (term > term_ || member != connection->member());
-  if (!news || endpoint_of(*connection) == nullptr) return;
+  const MemberId member(header.getMemberId());
+  const bool news =
+      !member.is_zero() && (Term(header.getTerm()) > term_ || member != connection.member());
+  if (!news || endpoint_of(connection) == nullptr) return;
+  // Somebody else may lead now: that is not to wait until it is time to ask again.
+  if (Term(header.getTerm()) > term_ && std::exchange(leader_is_out_of_reach_, false)) {
+    asking_ = false;
+  }
   look_for_leader();
 }
 
@@ -130,7 +174,7 @@ bool Directory::not_leader(const std::shared_ptr<Connection>& connection, const 
     lead(find(hint));
   }
   if (leader_ == nullptr) look_for_leader();
-  return leader_ != nullptr;
+  return leader_ != nullptr && (leader_->connection != nullptr || leader_->failures == 0);
 }
 
 void Directory::look_for_leader() {
@@ -143,7 +187,9 @@ void Directory::look_for_leader() {
       start_connecting(*endpoint);
     }
   }
-  after(kAskInterval, [this] {
+  ask_pause_ = leader_is_out_of_reach_ ? std::clamp(2 * ask_pause_, kAskInterval, kAskIntervalMax)
+                                       : kAskInterval;
+  after(ask_pause_, [this] {
     asking_ = false;
     if (leader_ == nullptr) wake();
   });
@@ -180,6 +226,8 @@ rpc::Task<void> Directory::ask(std::shared_ptr<Connection> connection,
     auto answer = co_await environment_.timer.timeoutAfter(
         to_kj(kAskTimeout), kj::Promise<capnp::Response<schema::Cluster::MembersResults>>(
                                 connection->cluster().membersRequest().send()));
+    // One that is no member knows of none.
+    if (answer.hasFailure()) co_return;
     News news{.members = {},
               .members_version = Index(answer.getHeader().getMembers()),
               .leader = MemberId(answer.getLeader()),

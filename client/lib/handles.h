@@ -56,7 +56,8 @@ class ObserverState final {
   Watcher watcher;
   // I/O thread: what was told last, if anything was.
   std::optional<std::optional<LeaderInfo>> told;
-  bool busy = false;
+  // I/O thread: something has changed since who leads was asked for with success.
+  bool stale = false;
 };
 
 // The one who may look into the public objects.

@@ -126,8 +126,8 @@ rpc::Task<Result<LockStanding>> Holds::await(LockName lock, std::shared_ptr<Live
     const auto attempt = [lock, lease = session->id, poll](Connection& connection) {
       return ask_standing(connection, lock, lease, poll);
     };
-    auto poll_once =
-        calls_.repeat<Standing>(Route::kLeader, now + kPollPatience * 2, kPollPatience, attempt);
+    auto poll_once = calls_.repeat<Standing>(
+        {.deadline = now + kPollPatience * 2, .patience = kPollPatience}, attempt);
     auto given_up = stop->when_given().then(
         [] { return Result<Standing>(Standing{.standing = Queued(), .revision = {}}); });
     auto answer = co_await std::move(poll_once).promise().exclusiveJoin(kj::mv(given_up));
@@ -196,7 +196,7 @@ rpc::Task<void> Holds::verify(std::shared_ptr<LiveHold> hold) {
     return ask_standing(connection, hold->lock, hold->session->id, kVerifyWait);
   };
   auto answer = co_await calls_.repeat<Standing>(
-      Route::kLeader, environment_.clock() + kVerifyPatience, kVerifyPatience, attempt);
+      {.deadline = environment_.clock() + kVerifyPatience, .patience = kVerifyPatience}, attempt);
   // A member that has not applied the grant (the token is its revision) knows nothing of it.
   if (!answer.ok() || answer->revision.value() < hold->token.value()) co_return;
   const auto* granted = std::get_if<Granted>(&answer->standing);

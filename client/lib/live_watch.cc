@@ -20,6 +20,7 @@ void LiveWatch::begin_generation() {
 }
 
 void LiveWatch::settle_start(Revision start) {
+  accepted_ = true;
   // Events may have come before the answer that says so; they settled it as well.
   if (next_.is_zero() && !list_pending_) next_ = start;
 }

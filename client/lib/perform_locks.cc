@@ -44,16 +44,15 @@ rpc::Task<Result<std::shared_ptr<HoldState>>> acquire(Core& core, Holds::Acquire
 }
 
 rpc::Task<Result<LockInfo>> show(Core& core, LockName lock, Instant deadline) {
-  const auto attempt = [lock](Connection& connection) {
+  const auto attempt = [&core, lock](Connection& connection) {
     auto request = connection.lock().showRequest();
     encode(request.initLock(), lock);
-    return request.send().then([](auto&& answer) -> Result<LockInfo> {
+    return core.calls().send(connection, kj::mv(request), [](auto&& answer) -> Result<LockInfo> {
       if (answer.hasFailure()) return to_error(answer.getFailure());
       return to_lock_info(answer.getInfo());
     });
   };
-  co_return co_await core.calls().repeat<LockInfo>(Route::kLeader, deadline, kCallPatience,
-                                                   attempt);
+  co_return co_await core.calls().repeat<LockInfo>({.deadline = deadline}, attempt);
 }
 
 rpc::Task<Result<LeaderInfo>> leader(Core& core, std::string election, Instant deadline) {
@@ -71,6 +70,21 @@ rpc::Task<Result<LeaderInfo>> leader(Core& core, std::string election, Instant d
   }
   if (!info.ok() && info.error().code != ErrorCode::kLockNotFound) co_return info.error();
   co_return make_error(ErrorCode::kNoLeaderElected, "nobody leads {}", election);
+}
+
+// Who leads is asked for so long in any case: somebody who only polls would never be told.
+constexpr Duration kAskLeaderMin = milliseconds(50);
+
+Instant deadline_within(Core& core, std::optional<Instant> until) {
+  const Instant own = core.deadline(milliseconds(0));
+  if (!until.has_value()) return own;
+  return std::min(own, std::max(*until, core.environment().clock() + kAskLeaderMin));
+}
+
+std::optional<milliseconds> left(Core& core, std::optional<Instant> until) {
+  if (!until.has_value()) return std::nullopt;
+  return std::chrono::ceil<milliseconds>(
+      std::max(Duration(0), *until - core.environment().clock()));
 }
 
 }  // namespace
@@ -142,13 +156,13 @@ rpc::Task<Result<std::vector<LockInfo>>> perform(Core& core, op::ListLocks op) {
   std::vector<LockInfo> all;
   std::string cursor;
   for (std::size_t pages = 0; pages < kPagesMax; ++pages) {
-    const auto attempt = [elections = op.elections, prefix = op.prefix,
+    const auto attempt = [&core, elections = op.elections, prefix = op.prefix,
                           cursor](Connection& connection) {
       auto request = connection.lock().listRequest();
       request.setElections(elections);
       request.setPrefix(to_data(prefix));
       if (!cursor.empty()) request.setCursor(to_data(cursor));
-      return request.send().then([](auto&& answer) -> Result<Page> {
+      return core.calls().send(connection, kj::mv(request), [](auto&& answer) -> Result<Page> {
         if (answer.hasFailure()) return to_error(answer.getFailure());
         Page page;
         for (const auto lock : answer.getLocks()) page.locks.push_back(to_lock_info(lock));
@@ -157,8 +171,7 @@ rpc::Task<Result<std::vector<LockInfo>>> perform(Core& core, op::ListLocks op) {
         return page;
       });
     };
-    auto page =
-        co_await core.calls().repeat<Page>(Route::kLeader, deadline, kCallPatience, attempt);
+    auto page = co_await core.calls().repeat<Page>({.deadline = deadline}, attempt);
     if (!page.ok()) co_return page.error();
     std::move(page->locks.begin(), page->locks.end(), std::back_inserter(all));
     if (!page->more) break;
@@ -179,23 +192,21 @@ rpc::Task<Result<std::optional<LeaderInfo>>> perform(Core& core, op::ObserverNex
                                            : std::nullopt;
   while (true) {
     // The watch says that something has changed; who leads now, the servers say.
-    std::optional<milliseconds> left;
-    if (until.has_value()) {
-      left = std::chrono::ceil<milliseconds>(
-          std::max(Duration(0), *until - core.environment().clock()));
-    }
-    auto update = co_await core.next(Access::state(observer.watcher)->live, left);
-    if (!update.ok()) co_return update.error();
-    if (update->kind != WatchUpdate::Kind::kListEnd && update->kind != WatchUpdate::Kind::kEvents) {
+    if (!observer.stale) {
+      auto update = co_await core.next(Access::state(observer.watcher)->live, left(core, until));
+      if (!update.ok()) co_return update.error();
+      observer.stale =
+          update->kind == WatchUpdate::Kind::kListEnd || update->kind == WatchUpdate::Kind::kEvents;
       continue;
     }
-    auto now = co_await leader(core, observer.election, core.deadline(milliseconds(0)));
+    auto now = co_await leader(core, observer.election, deadline_within(core, until));
     std::optional<LeaderInfo> leads;
     if (now.ok()) {
       leads = std::move(now).value();
     } else if (now.error().code != ErrorCode::kNoLeaderElected) {
       co_return now.error();
     }
+    observer.stale = false;
     const bool same =
         observer.told.has_value() && observer.told->has_value() == leads.has_value() &&
         (!leads.has_value() ||

@@ -79,8 +79,7 @@ std::uint32_t Pipeline::deadline_ms(const Flight& flight) const {
 }
 
 void Pipeline::note_header(const Flight& flight, schema::Header::Reader header) {
-  parts_.directory.answered(flight.connection, MemberId(header.getMemberId()),
-                            Term(header.getTerm()), Index(header.getMembers()));
+  parts_.directory.answered(*flight.connection, header);
 }
 
 void Pipeline::run(Flight& flight, kj::Promise<void> call) {

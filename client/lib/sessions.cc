@@ -169,13 +169,14 @@ rpc::Task<Result<std::shared_ptr<LiveSession>>> Sessions::open(SessionOptions op
     grant.setHost(to_text(environment_.host));
     grant.setPid(environment_.pid);
     const Instant sent = environment_.clock();
-    return request.send().then([this, sent](auto&& answer) {
+    return calls_.send(connection, kj::mv(request), [this, sent](auto&& answer) {
       auto result = opened(answer, sent);
       trouble_ = result.ok() ? std::nullopt : std::optional<Error>(result.error());
       return result;
     });
   };
-  auto result = co_await calls_.repeat<Opened>(Route::kLeader, deadline, kSessionPatience, attempt);
+  auto result =
+      co_await calls_.repeat<Opened>({.deadline = deadline, .patience = kSessionPatience}, attempt);
   if (!result.ok()) co_return result.error();
   auto session = std::make_shared<LiveSession>(result->id, result->ttl, options.name.get());
   begin(session, result->sent);
@@ -213,11 +214,11 @@ rpc::Task<void> Sessions::close_all(Instant deadline) {
 
 rpc::Task<Status> Sessions::revoke(std::vector<LeaseId> leases, Instant deadline) {
   struct Done {};
-  const auto attempt = [leases](Connection& connection) -> kj::Promise<Result<Done>> {
+  const auto attempt = [this, leases](Connection& connection) -> kj::Promise<Result<Done>> {
     auto request = connection.kv().writeRequest();
     auto writes = request.initWrites(static_cast<unsigned>(leases.size()));
     for (unsigned i = 0; i < writes.size(); ++i) writes[i].setLeaseRevoke(leases[i].value());
-    return request.send().then([](auto&& answer) -> Result<Done> {
+    return calls_.send(connection, kj::mv(request), [](auto&& answer) -> Result<Done> {
       if (answer.hasFailure()) return to_error(answer.getFailure());
       for (const auto result : answer.getResults()) {
         if (!result.isFailure()) continue;
@@ -228,7 +229,8 @@ rpc::Task<Status> Sessions::revoke(std::vector<LeaseId> leases, Instant deadline
       return Done();
     });
   };
-  auto result = co_await calls_.repeat<Done>(Route::kLeader, deadline, kRevokePatience, attempt);
+  auto result =
+      co_await calls_.repeat<Done>({.deadline = deadline, .patience = kRevokePatience}, attempt);
   if (result.ok()) co_return Status();
   Error error = result.error();
   error.outcome = Outcome::kUnknown;
@@ -256,7 +258,7 @@ rpc::Task<void> Sessions::renew(std::shared_ptr<LiveSession> session) {
       auto request = connection.lease().renewRequest();
       request.initIds(1).set(0, id.value());
       const Instant sent = environment_.clock();
-      return request.send().then([sent](auto&& answer) -> Result<Instant> {
+      return calls_.send(connection, kj::mv(request), [sent](auto&& answer) -> Result<Instant> {
         if (answer.hasFailure()) return to_error(answer.getFailure());
         const auto results = answer.getResults();
         if (results.size() != 1)
@@ -265,8 +267,8 @@ rpc::Task<void> Sessions::renew(std::shared_ptr<LiveSession> session) {
         return sent;
       });
     };
-    auto sent = co_await calls_.repeat<Instant>(Route::kLeader, session->believed_until(), patience,
-                                                attempt);
+    auto sent = co_await calls_.repeat<Instant>(
+        {.deadline = session->believed_until(), .patience = patience}, attempt);
     if (session->ended.load()) co_return;
     if (sent.ok()) {
       extend(*session, *sent);

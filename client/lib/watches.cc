@@ -12,7 +12,7 @@ namespace {
 // as long is opened elsewhere.
 constexpr milliseconds kProgressDefault{2'000};
 constexpr Duration kSilenceMin = seconds(1);
-constexpr Duration kWatchPatience = seconds(2);
+constexpr milliseconds kWatchPatience{2'000};
 constexpr Duration kPauseMin = milliseconds(5);
 constexpr Duration kPauseMax = milliseconds(200);
 
@@ -27,14 +27,21 @@ class Sink final : public schema::WatchSink::Server {
     kj::Own<kj::PromiseFulfiller<void>> over;
   };
 
-  Sink(std::shared_ptr<Shared> shared, Environment& environment)
-      : shared_(std::move(shared)), environment_(environment) {}
+  Sink(std::shared_ptr<Shared> shared, Environment& environment, Directory& directory,
+       std::weak_ptr<Connection> connection)
+      : shared_(std::move(shared)),
+        environment_(environment),
+        directory_(directory),
+        connection_(std::move(connection)) {}
   ~Sink() { shared_->over->fulfill(); }
 
   kj::Promise<void> deliver(DeliverContext context) override {
     const auto batch = context.getParams().getBatch();
     LiveWatch& watch = *shared_->watch;
     shared_->last_heard = environment_.clock();
+    if (const auto connection = connection_.lock()) {
+      directory_.answered(*connection, batch.getHeader());
+    }
     switch (batch.which()) {
       case schema::WatchBatch::LISTED: {
         std::vector<KeyValue> listed;
@@ -78,6 +85,8 @@ class Sink final : public schema::WatchSink::Server {
 
   std::shared_ptr<Shared> shared_;
   Environment& environment_;
+  Directory& directory_;
+  const std::weak_ptr<Connection> connection_;
 };
 
 Error cancelled() {
@@ -161,13 +170,14 @@ rpc::Task<bool> Watches::serve(std::shared_ptr<LiveWatch> watch,
   request.setNoDelete(options.no_delete);
   request.setProgressMs(static_cast<std::uint32_t>(progress.count()));
   watch->begin_generation();
-  call.setSink(kj::heap<Sink>(shared, environment_));
+  call.setSink(kj::heap<Sink>(shared, environment_, directory_, connection));
 
   std::optional<Error> failure;
   try {
     auto answer = co_await environment_.timer.timeoutAfter(
         to_kj(kWatchPatience),
         kj::Promise<capnp::Response<schema::Watch::WatchResults>>(call.send()));
+    directory_.answered(*connection, answer.getHeader());
     if (answer.hasFailure()) {
       failure = to_error(answer.getFailure());
     } else {
@@ -200,9 +210,37 @@ rpc::Task<bool> Watches::serve(std::shared_ptr<LiveWatch> watch,
     }
     if (!failure.has_value()) co_return false;
   }
+  if (failure.has_value() && failure->code == ErrorCode::kFutureRevision) {
+    // What one member has delivered exists, though another one may lag.
+    bool future = false;
+    if (!watch->position_is_known()) {
+      future = co_await is_future(connection, watch->next_revision());
+    }
+    if (!future) {
+      directory_.seek_others();
+      co_return false;
+    }
+  }
   // A consumer that holds us back must not keep a sink of ours from ending.
   if (failure.has_value() && !is_transient(failure->code)) watch->end(std::move(*failure));
   co_return !failure.has_value();
+}
+
+rpc::Task<bool> Watches::is_future(std::shared_ptr<Connection> connection, Revision from) {
+  if (connection->closed()) co_return false;
+  try {
+    auto request = connection->kv().readRequest();
+    request.initConsistency().setLinearizable();
+    encode(request.initReads(1)[0].initRange(), KeyRange::key("any"));
+    request.setDeadlineMs(static_cast<std::uint32_t>(kWatchPatience.count()));
+    auto answer = co_await environment_.timer.timeoutAfter(
+        to_kj(kWatchPatience),
+        kj::Promise<capnp::Response<schema::Kv::ReadResults>>(request.send()));
+    co_return !answer.hasFailure() && Revision(answer.getHeader().getRevision()).next() < from;
+  } catch (const kj::Exception&) {
+    // Then nobody has said so.
+  }
+  co_return false;
 }
 
 void Watches::taskFailed(kj::Exception&& exception) {

@@ -36,11 +36,13 @@ class LiveWatch final {
   // What a member is to be asked for, to go on.
   Revision next_revision() const { return next_; }
   bool list_pending() const { return list_pending_; }
+  // That everything before that revision exists was said by a member, and not only by the caller.
+  bool position_is_known() const { return accepted_ || next_ != options_.from; }
 
   // A member is asked to serve it, from where it is.
   void begin_generation();
-  // "From now on" is settled by the first member, once: a later resumption must not leave out what
-  // happened between.
+  // A member serves it, from that revision on. "From now on" is settled by the first member, once:
+  // a later resumption must not leave out what happened between.
   void settle_start(Revision start);
   void on_listed(std::vector<KeyValue> listed);
   void on_list_end(Revision revision);
@@ -77,6 +79,7 @@ class LiveWatch final {
   // The position.
   Revision next_;
   std::size_t delivered_of_next_ = 0;
+  bool accepted_ = false;  // by some member
   bool list_pending_;
   // Of the present generation: the list has begun; how many events of `seen_revision_` came.
   bool list_begun_ = false;
@@ -108,6 +111,8 @@ class Watches final : private kj::TaskSet::ErrorHandler {
   rpc::Task<void> run(std::shared_ptr<LiveWatch> watch);
   // One stay at one member. Says whether it was of any use.
   rpc::Task<bool> serve(std::shared_ptr<LiveWatch> watch, std::shared_ptr<Connection> connection);
+  // Whether the cluster has not come so far, and not only the member that said so.
+  rpc::Task<bool> is_future(std::shared_ptr<Connection> connection, Revision from);
   rpc::Task<void> time_out(std::shared_ptr<LiveWatch> watch, std::uint64_t pull,
                            milliseconds timeout);
   void taskFailed(kj::Exception&& exception) override;

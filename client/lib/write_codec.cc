@@ -1,5 +1,8 @@
 #include "client/lib/write_codec.h"
 
+#include <algorithm>
+#include <cstdint>
+
 #include "client/lib/convert.h"
 
 namespace coord::internal {
@@ -72,12 +75,16 @@ void encode_compare(schema::Compare::Builder target, const Compare& compare) {
 
 void encode_txn(schema::Txn::Builder target, const Txn& txn);
 
+std::uint32_t to_limit(std::size_t limit) {
+  return static_cast<std::uint32_t>(std::min<std::size_t>(limit, UINT32_MAX));
+}
+
 void encode_operation(schema::Operation::Builder target, const TxnOperation& operation) {
   std::visit(Overloaded{
                  [&](const TxnOperation::Get& what) {
                    auto get = target.initGet();
                    encode(get.initRange(), what.range);
-                   get.setLimit(static_cast<std::uint32_t>(what.limit));
+                   get.setLimit(to_limit(what.limit));
                    get.setKeysOnly(what.keys_only);
                    get.setCountOnly(what.count_only);
                  },

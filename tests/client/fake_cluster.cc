@@ -328,9 +328,9 @@ void Membership::change(schema::MemberChange::Reader change,
 namespace {
 
 void head(Member& member, schema::Header::Builder header) {
-  header.setClusterId(1);
+  header.setClusterId(member.cluster_id);
   header.setMemberId(member.id);
-  header.setRevision(member.cluster().state.revision);
+  header.setRevision(member.revision());
   header.setTerm(member.cluster().term());
   header.setMembers(member.cluster().members_version);
 }
@@ -377,6 +377,7 @@ class KvService final : public schema::Kv::Server {
              "no majority");
         return kj::READY_NOW;
       case Fault::kChangeInFlight:
+      case Fault::kServeLate:
         KJ_FAIL_REQUIRE("this is for changes of the members");
       case Fault::kApplyThenDrop:
       case Fault::kApplyThenUnknown:
@@ -406,8 +407,9 @@ class KvService final : public schema::Kv::Server {
     auto answer = context.getResults();
     head(member_, answer.initHeader());
     answer.setGot(context.getParams().getConsistency());
-    if (context.getParams().getConsistency().isLinearizable() &&
-        member_.cluster().leader() == nullptr) {
+    const bool linearizable = context.getParams().getConsistency().isLinearizable();
+    if (linearizable && member_.lags_at.has_value()) return member_.silence();
+    if (linearizable && member_.cluster().leader() == nullptr) {
       fail(answer.initFailure(), ErrorCode::kNoQuorum, schema::Outcome::NOT_APPLIED, "no majority");
       return kj::READY_NOW;
     }
@@ -464,6 +466,27 @@ class LockService final : public schema::Lock::Server {
                               context.getParams().getDeadlineMs() * kj::MILLISECONDS);
   }
 
+  kj::Promise<void> show(ShowContext context) override {
+    if (member_.stopped) return member_.silence();
+    const State& state = member_.cluster().state;
+    const std::string name = text(context.getParams().getLock().getName());
+    auto answer = context.getResults();
+    head(member_, answer.initHeader());
+    if (member_.cluster().leader() == nullptr) {
+      fail(answer.initFailure(), ErrorCode::kNoQuorum, schema::Outcome::NOT_APPLIED, "no majority");
+      return kj::READY_NOW;
+    }
+    const auto lock = state.locks.find(name);
+    if (lock == state.locks.end() || lock->second.queue.empty()) {
+      fail(answer.initFailure(), ErrorCode::kLockNotFound, schema::Outcome::NOT_APPLIED, "free");
+      return kj::READY_NOW;
+    }
+    auto holder = answer.initInfo().initHolders(1)[0];
+    holder.setLease(lock->second.queue.front());
+    holder.setToken(lock->second.token);
+    return kj::READY_NOW;
+  }
+
  private:
   kj::Promise<void> stand(AwaitContext context, kj::TimePoint until) {
     State& state = member_.cluster().state;
@@ -512,13 +535,20 @@ class WatchService final : public schema::Watch::Server {
     const auto wanted = request->getRoot<schema::WatchRequest>().asReader();
     auto answer = context.getResults();
     head(member_, answer.initHeader());
+    ++member_.watch_calls;
     std::uint64_t from = wanted.getFromRevision();
+    if (from > member_.revision() + 1) {
+      fail(answer.initFailure(), ErrorCode::kFutureRevision, schema::Outcome::NOT_APPLIED,
+           "in the future");
+      answer.getFailure().setRevision(member_.revision());
+      return kj::READY_NOW;
+    }
     if (from != 0 && from <= state.compacted) {
       fail(answer.initFailure(), ErrorCode::kCompacted, schema::Outcome::NOT_APPLIED, "compacted");
       answer.getFailure().setRevision(state.compacted + 1);
       return kj::READY_NOW;
     }
-    if (from == 0) from = state.revision + 1;
+    if (from == 0) from = member_.revision() + 1;
     answer.setStartRevision(from);
     auto sink = context.getParams().getSink();
     auto begin = wanted.getList() ? list(sink, wanted) : kj::Promise<void>(kj::READY_NOW);
@@ -535,14 +565,15 @@ class WatchService final : public schema::Watch::Server {
     auto call = sink.deliverRequest();
     std::vector<const std::pair<const std::string, Record>*> found;
     for (const auto& entry : state.keys) {
-      if (matches(wanted, entry.first)) found.push_back(&entry);
+      const bool known = entry.second.mod_revision <= member_.revision();
+      if (known && matches(wanted, entry.first)) found.push_back(&entry);
     }
     auto listed = call.initBatch().initListed(static_cast<unsigned>(found.size()));
     for (unsigned i = 0; i < listed.size(); ++i) {
       fill(listed[i], found[i]->first, found[i]->second);
     }
     auto end = sink.deliverRequest();
-    end.initBatch().setListEnd(state.revision);
+    end.initBatch().setListEnd(member_.revision());
     auto first = call.send();
     auto second = end.send();
     return first.then([second = kj::mv(second)]() mutable { return kj::mv(second); });
@@ -553,7 +584,10 @@ class WatchService final : public schema::Watch::Server {
     State& state = member_.cluster().state;
     std::vector<const Change*> events;
     for (const Change& change : state.history) {
-      if (change.revision >= from && matches(wanted, change.key)) events.push_back(&change);
+      const bool known = change.revision <= member_.revision();
+      if (known && change.revision >= from && matches(wanted, change.key)) {
+        events.push_back(&change);
+      }
     }
     if (events.empty()) {
       return state.changed().then(
@@ -594,11 +628,15 @@ class ClusterService final : public schema::Cluster::Server {
     Cluster& cluster = member_.cluster();
     auto answer = context.getResults();
     head(member_, answer.initHeader());
-    const auto [first, end] = cluster.present;
-    auto list = answer.initMembers(static_cast<unsigned>(std::min(end, cluster.size()) - first));
+    const std::vector<std::uint64_t> ids = cluster.member_ids();
+    auto list = answer.initMembers(static_cast<unsigned>(ids.size()));
     for (unsigned i = 0; i < list.size(); ++i) {
-      list[i].setId(cluster.member(first + i).id);
-      list[i].setClientAddress(cluster.member(first + i).address.c_str());
+      list[i].setId(ids[i]);
+      list[i].setName("n" + std::to_string(ids[i]));
+      list[i].setLearner(cluster.membership.learners.contains(ids[i]));
+      if (ids[i] <= cluster.size()) {
+        list[i].setClientAddress(cluster.member(ids[i] - 1).address.c_str());
+      }
     }
     ++member_.asked_for_members;
     answer.setLeader(cluster.leader() == nullptr ? 0 : cluster.leader()->id);
@@ -609,13 +647,67 @@ class ClusterService final : public schema::Cluster::Server {
     if (member_.stopped) return member_.silence();
     auto answer = context.getResults();
     head(member_, answer.initHeader());
-    answer.initStatus().initInfo().setId(member_.id);
+    auto info = answer.initStatus().initInfo();
+    info.setId(member_.id);
+    info.setName("n" + std::to_string(member_.id));
     return kj::READY_NOW;
   }
 
  private:
   Member& member_;
 };
+
+// Answers a call that only the leader can, as the next of the faults says.
+template <class Answer, class Apply>
+kj::Promise<void> serve_with(std::deque<Fault>& faults, Member& member, Answer& answer,
+                             Apply apply) {
+  Fault fault = Fault::kServe;
+  if (!faults.empty()) {
+    fault = faults.front();
+    faults.pop_front();
+  }
+  head(member, answer.initHeader());
+  if (fault == Fault::kServe && member.cluster().leader() == nullptr) fault = Fault::kNoQuorum;
+  const auto refuse = [&](ErrorCode code) {
+    fail(answer.initFailure(), code, schema::Outcome::NOT_APPLIED, "refused");
+    return kj::READY_NOW;
+  };
+  const auto drop = [&member] {
+    member.cluster().later([&member] { member.cut(); });
+    return member.silence();
+  };
+  switch (fault) {
+    case Fault::kServe:
+      apply();
+      return kj::READY_NOW;
+    case Fault::kDropBefore:
+      return drop();
+    case Fault::kApplyThenDrop:
+      apply();
+      return drop();
+    case Fault::kApplyThenUnknown:
+      apply();
+      fail(answer.initFailure(), ErrorCode::kDeadlineExceeded, schema::Outcome::UNKNOWN,
+           "not committed in time");
+      return kj::READY_NOW;
+    case Fault::kNotLeaderHint:
+    case Fault::kNotLeader:
+      return refuse(ErrorCode::kNotLeader);
+    case Fault::kNoQuorum:
+      return refuse(ErrorCode::kNoQuorum);
+    case Fault::kChangeInFlight:
+      return refuse(ErrorCode::kChangeInFlight);
+    case Fault::kApplyThenStall:
+      apply();
+      return member.silence();
+    case Fault::kStall:
+      return member.silence();
+    case Fault::kServeLate:
+      apply();
+      return member.cluster().timer().afterDelay(200 * kj::MILLISECONDS);
+  }
+  KJ_UNREACHABLE;
+}
 
 class MembershipService final : public schema::Membership::Server {
  public:
@@ -689,53 +781,30 @@ class MembershipService final : public schema::Membership::Server {
  private:
   template <class Answer, class Apply>
   kj::Promise<void> with_faults(Answer& answer, Apply apply) {
-    Fault fault = Fault::kServe;
-    if (auto& faults = members().faults; !faults.empty()) {
-      fault = faults.front();
-      faults.pop_front();
-    }
-    head(member_, answer.initHeader());
-    if (fault == Fault::kServe && cluster().leader() == nullptr) fault = Fault::kNoQuorum;
-    const auto refuse = [&](ErrorCode code) {
-      fail(answer.initFailure(), code, schema::Outcome::NOT_APPLIED, "refused");
-      return kj::READY_NOW;
-    };
-    const auto drop = [this] {
-      cluster().later([&member = member_] { member.cut(); });
-      return member_.silence();
-    };
-    switch (fault) {
-      case Fault::kServe:
-        apply();
-        return kj::READY_NOW;
-      case Fault::kDropBefore:
-        return drop();
-      case Fault::kApplyThenDrop:
-        apply();
-        return drop();
-      case Fault::kApplyThenUnknown:
-        apply();
-        fail(answer.initFailure(), ErrorCode::kDeadlineExceeded, schema::Outcome::UNKNOWN,
-             "not committed in time");
-        return kj::READY_NOW;
-      case Fault::kNotLeaderHint:
-      case Fault::kNotLeader:
-        return refuse(ErrorCode::kNotLeader);
-      case Fault::kNoQuorum:
-        return refuse(ErrorCode::kNoQuorum);
-      case Fault::kChangeInFlight:
-        return refuse(ErrorCode::kChangeInFlight);
-      case Fault::kApplyThenStall:
-        apply();
-        return member_.silence();
-      case Fault::kStall:
-        return member_.silence();
-    }
-    KJ_UNREACHABLE;
+    return serve_with(members().faults, member_, answer, apply);
   }
   Cluster& cluster() { return member_.cluster(); }
   Membership& members() { return cluster().membership; }
 
+  Member& member_;
+};
+
+class MaintenanceService final : public schema::Maintenance::Server {
+ public:
+  explicit MaintenanceService(Member& member) : member_(member) {}
+
+  kj::Promise<void> compact(CompactContext context) override {
+    if (member_.stopped) return member_.silence();
+    Cluster& cluster = member_.cluster();
+    cluster.compaction.deadlines_ms.push_back(context.getParams().getDeadlineMs());
+    auto answer = context.getResults();
+    return serve_with(cluster.compaction.faults, member_, answer, [&] {
+      cluster.state.compacted = context.getParams().getRevision();
+      answer.setCompactRevision(cluster.state.compacted);
+    });
+  }
+
+ private:
   Member& member_;
 };
 
@@ -753,6 +822,7 @@ class Door final : public schema::Coord::Server {
     services.setLease(kj::heap<LeaseService>(member_));
     services.setLock(kj::heap<LockService>(member_));
     services.setCluster(kj::heap<ClusterService>(member_));
+    services.setMaintenance(kj::heap<MaintenanceService>(member_));
     services.setMembership(kj::heap<MembershipService>(member_));
     return kj::READY_NOW;
   }
@@ -780,6 +850,10 @@ Member::Member(Cluster& cluster, std::uint64_t id, std::string address)
     : cluster_(cluster), id(id), address(std::move(address)) {}
 Member::~Member() = default;
 
+std::uint64_t Member::revision() const {
+  return lags_at.value_or(cluster_.state.revision);
+}
+
 void Member::serve(kj::Own<kj::AsyncIoStream> stream) {
   ++connections;
   links_.push_back(kj::heap<Link>(*this, kj::mv(stream)));
@@ -799,6 +873,16 @@ Cluster::Cluster(kj::Timer& timer, std::size_t members) : timer_(timer), tasks_(
 
 Cluster::~Cluster() {
   for (auto& member : members_) member->cut();
+}
+
+std::vector<std::uint64_t> Cluster::member_ids() const {
+  std::set<std::uint64_t> ids = membership.voters;
+  ids.insert(membership.learners.begin(), membership.learners.end());
+  const auto is_absent = [&](std::uint64_t id) {
+    return id <= size() && (id - 1 < present.first || id - 1 >= present.second);
+  };
+  std::erase_if(ids, is_absent);
+  return {ids.begin(), ids.end()};
 }
 
 Member* Cluster::at(const std::string& address) {

@@ -36,6 +36,7 @@ enum class Fault {
   kStall,           // never answered
   kApplyThenStall,  // applied, and never answered
   kChangeInFlight,  // refused: another change of the members is not finished
+  kServeLate,       // applied, and answered after a while
 };
 
 struct Record {
@@ -90,8 +91,8 @@ class State {
   std::vector<kj::Own<kj::PromiseFulfiller<void>>> waiters_;
 };
 
-// Who takes part, as far as Membership calls ask and change it; Cluster.members knows nothing of
-// it.
+// Who takes part, as far as Membership calls ask and change it. Cluster.members tells of those who
+// are not Members, too, and of a Member only while it is among these.
 class Membership {
  public:
   void change(schema::MemberChange::Reader change,
@@ -107,6 +108,14 @@ class Membership {
   std::deque<Fault> faults;
   std::vector<std::string> made;  // "add 4", "replace 2 4" and the like, in order
   std::size_t asked_for_progress = 0;
+};
+
+// Compaction as far as it is asked for: nothing but the line is moved.
+struct Compaction {
+  // For each call to come, at whichever member; then kServe.
+  std::deque<Fault> faults;
+  // What each call was given, in order.
+  std::vector<std::uint32_t> deadlines_ms;
 };
 
 class Cluster;
@@ -134,12 +143,17 @@ class Member final {
   // Refuses writes while another one leads, instead of forwarding.
   bool refuses = true;
   bool renews = true;  // false: renewals are never answered
+  // The newest revision that it knows of, where it lags.
+  std::optional<std::uint64_t> lags_at;
+  std::uint64_t cluster_id = 1;
   std::size_t write_calls = 0;
   std::size_t read_calls = 0;
   std::size_t writes = 0;
   std::size_t connections = 0;
   std::size_t asked_for_members = 0;
+  std::size_t watch_calls = 0;
 
+  std::uint64_t revision() const;
   Cluster& cluster() { return cluster_; }
   // Never fulfilled.
   kj::Promise<void> silence() { return kj::NEVER_DONE; }
@@ -157,6 +171,8 @@ class Cluster final : private kj::TaskSet::ErrorHandler {
   Member& member(std::size_t index) { return *members_[index]; }
   std::size_t size() const { return members_.size(); }
   Member* at(const std::string& address);
+  // Of all who take part, whether or not there is a Member for them.
+  std::vector<std::uint64_t> member_ids() const;
   // None: nobody leads.
   Member* leader() { return leader_; }
   void elect(Member* member) {
@@ -171,6 +187,7 @@ class Cluster final : private kj::TaskSet::ErrorHandler {
 
   State state;
   Membership membership;
+  Compaction compaction;
   // Who of them is a member at the moment: from the first to before the second.
   std::pair<std::size_t, std::size_t> present{0, SIZE_MAX};
   // To be raised when that changes.

@@ -206,5 +206,33 @@ TEST_F(LockTest, EmptyObjects_SayWhatTheyAre) {
   EXPECT_FALSE(Session().alive());
 }
 
+TEST_F(LockTest, Observer_AsksAgain_AfterAChangeThatNobodyCouldTellOf) {
+  auto observer = client().observe("e");
+  std::optional<Result<std::optional<LeaderInfo>>> next;
+  observer.async_next(into(next));
+  auto first = wait(next);
+  ASSERT_TRUE(first.ok()) << first.error().message;
+  EXPECT_FALSE(first->has_value());
+  next.reset();
+  observer.async_next(into(next));
+  cluster.elect(nullptr);
+  cluster.state.locks["e"] = {.queue = {7}, .token = 5};
+  capnp::MallocMessageBuilder message;
+  auto write = message.initRoot<schema::Write>();
+  write.initPut().setKey(kj::StringPtr("_coord/election/e").asBytes());
+  capnp::MallocMessageBuilder result;
+  cluster.state.apply(write, result.initRoot<schema::WriteResult>());
+  const auto failed = wait(next);
+  ASSERT_FALSE(failed.ok());
+  EXPECT_EQ(failed.error().code, ErrorCode::kNoQuorum);
+  cluster.elect(&member(0));
+  next.reset();
+  observer.async_next(into(next));
+  const auto told = wait(next);
+  ASSERT_TRUE(told.ok()) << told.error().message;
+  ASSERT_TRUE(told->has_value());
+  EXPECT_EQ((*told)->token, LockToken(5));
+}
+
 }  // namespace
 }  // namespace coord::fake

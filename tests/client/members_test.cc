@@ -76,5 +76,52 @@ TEST_F(MembersTest, WithoutNews_AreNotAskedForAgain) {
   EXPECT_EQ(member(0).asked_for_members, asked);
 }
 
+TEST_F(MembersTest, StatusOfAMemberOfAnotherCluster_IsRefused) {
+  ASSERT_TRUE(put("a", "1").ok());
+  for (std::size_t i = 0; i < 3; ++i) member(i).cut();
+  member(1).cluster_id = 2;
+  const auto status = perform(op::EndpointStatus{"member2:1", milliseconds(500)});
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().code, ErrorCode::kWrongCluster);
+  const auto own = perform(op::EndpointStatus{"member3:1", milliseconds(500)});
+  EXPECT_TRUE(own.ok());
+}
+
+TEST_F(MembersTest, IdleClient_AsksOneAfterTheOther) {
+  ASSERT_TRUE(put("a", "1").ok());
+  // Then it connects to all of them.
+  for (std::size_t i = 0; i < 3; ++i) member(i).cut();
+  ASSERT_TRUE(put("a", "2").ok());
+  pass(seconds(1));
+  for (std::size_t i = 0; i < 3; ++i) member(i).asked_for_members = 0;
+  pass(seconds(35));
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_GT(member(i).asked_for_members, 0u) << i;
+}
+
+TEST_F(MembersTest, NewOnes_AreLearnedFromTheAnswersOfCallsToo) {
+  begin_with_the_first();
+  ASSERT_TRUE(perform(op::Progress{milliseconds(500)}).ok());
+  become_the_others();
+  ASSERT_TRUE(perform(op::Progress{milliseconds(500)}).ok());
+  settle();
+  first_one_ends();
+  EXPECT_TRUE(perform(op::Progress{milliseconds(500)}).ok());
+}
+
+TEST_F(MembersTest, LeaderThatCannotBeReached_IsNotAskedForAllTheTime) {
+  member(0).up = false;
+  for (std::size_t i = 1; i < 3; ++i) member(i).refuses = false;
+  ASSERT_TRUE(put("a", "1").ok());
+  pass(seconds(2));
+  for (std::size_t i = 1; i < 3; ++i) member(i).asked_for_members = 0;
+  for (int i = 0; i < 200; ++i) {
+    const Instant before = now();
+    ASSERT_TRUE(put("a", "2").ok());
+    EXPECT_LT(now() - before, milliseconds(100)) << "others forward";
+    pass(milliseconds(10));
+  }
+  EXPECT_LT(member(1).asked_for_members + member(2).asked_for_members, 60u);
+}
+
 }  // namespace
 }  // namespace coord::fake

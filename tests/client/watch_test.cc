@@ -143,6 +143,73 @@ TEST_F(WatchTest, SlowConsumer_HoldsTheMemberBack_AndMissesNothing) {
   }
 }
 
+TEST_F(WatchTest, MemberThatLags_IsLeftForAnother_AndEndsNoWatch) {
+  auto watcher = client().watch({KeyRange::prefix("k")}, {.from = Revision(1)}, record());
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(put("k", "").ok());
+  pass(std::chrono::milliseconds(100));
+  ASSERT_EQ(told, (Told{"k@1", "k@2", "k@3"}));
+  // Wherever it was served, it goes on where nothing is known of what it was told.
+  for (std::size_t i = 0; i < 3; ++i) {
+    member(i).lags_at = 0;
+    member(i).watch_calls = 0;
+    member(i).cut();
+  }
+  pass(std::chrono::seconds(2));
+  EXPECT_LT(member(0).watch_calls + member(1).watch_calls + member(2).watch_calls, 40u);
+  member(1).lags_at.reset();
+  pass(std::chrono::seconds(2));
+  member(0).lags_at.reset();
+  ASSERT_TRUE(put("k", "").ok());
+  pass(std::chrono::seconds(1));
+  EXPECT_EQ(told, (Told{"k@1", "k@2", "k@3", "k@4"}));
+}
+
+TEST_F(WatchTest, StartThatOnlyAMemberThatLagsHasNotReached_IsServedElsewhere) {
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(put("k", "").ok());
+  member(1).lags_at = 0;
+  member(2).lags_at = 0;
+  destroy_client();
+  options.endpoints = {"member2:1"};
+  auto watcher = client().watch({KeyRange::prefix("k")}, {.from = Revision(5)}, record());
+  pass(std::chrono::seconds(10));
+  EXPECT_EQ(told, (Told{"k@5"}));
+}
+
+TEST_F(WatchTest, StartThatTheClusterHasNotReached_IsTold_AndEndsTheWatch) {
+  ASSERT_TRUE(put("k", "").ok());
+  auto watcher = client().watch({KeyRange::prefix("k")}, {.from = Revision(3)}, record());
+  pass(std::chrono::seconds(1));
+  EXPECT_EQ(told, (Told{"error futureRevision"}));
+}
+
+TEST_F(WatchTest, Learner_IsNotAsked_WhileOthersCanBeReached) {
+  ASSERT_TRUE(put("k", "").ok());
+  destroy_client();
+  cluster.membership.voters = {1, 2};
+  cluster.membership.learners = {3};
+  member(2).lags_at = 0;
+  options.endpoints = {"member3:1"};
+  auto watcher = client().watch({KeyRange::prefix("k")}, {.list = true}, record());
+  pass(std::chrono::seconds(1));
+  EXPECT_EQ(told, (Told{"begin", "listed k", "end 1"}));
+  // Also when the one that serves the watch is lost.
+  for (std::size_t i = 0; i < 2; ++i) {
+    member(i).cut();
+    pass(std::chrono::seconds(1));
+  }
+  EXPECT_EQ(member(2).watch_calls, 0u);
+}
+
+TEST_F(WatchTest, Learner_IsAsked_WhenNobodyElseCanBeReached) {
+  cluster.membership.voters = {1, 2};
+  cluster.membership.learners = {3};
+  member(0).up = false;
+  member(1).up = false;
+  auto watcher = client().watch({KeyRange::prefix("k")}, {.list = true}, record());
+  pass(std::chrono::seconds(2));
+  EXPECT_EQ(told, (Told{"begin", "end 0"}));
+}
+
 // The position alone, against what a member may send.
 class LiveWatchTest : public WatchTest {
  protected:

@@ -4,9 +4,10 @@
 //   auto put = client.put("greeting", "hello");
 //   if (!put) std::cerr << put.error().message << '\n';
 //
-// A Client owns its I/O thread and may be used from any number of threads. Every operation comes
-// twice: blocking, returning a Result, and as an Asio asynchronous operation that takes a
-// completion token (asio::use_future, asio::use_awaitable, a callback void(Result<T>)):
+// A Client owns its I/O thread and may be used from any number of threads. Operations come twice:
+// blocking, returning a Result, and as an Asio asynchronous operation that takes a completion token
+// (asio::use_future, asio::use_awaitable, a callback void(Result<T>)). Changes of who takes part,
+// and a next() with a timeout, only block.
 //
 //   auto put = co_await client.async_put("greeting", "hello", {}, asio::use_awaitable);
 //
@@ -278,14 +279,16 @@ class Client {
 
   // ---- The cluster
 
+  // Who takes part, as any one member knows it: one that lags may not know of the last change.
   Result<MembersResult> members(milliseconds timeout = {}) { return call(op::Members{timeout}); }
   template <class Token>
   auto async_members(milliseconds timeout, Token&& token) {
     return async(op::Members{timeout}, std::forward<Token>(token));
   }
 
-  // Of the member at that endpoint, and no other; kUnreachable if it does not answer. An empty
-  // endpoint: of any member.
+  // Of the member at that endpoint, and no other; kUnreachable if it does not answer, kWrongCluster
+  // if it belongs to another cluster than the members that were met before. An empty endpoint: of
+  // any member.
   Result<MemberStatus> status(std::string endpoint = {}, milliseconds timeout = {}) {
     return call(op::EndpointStatus{std::move(endpoint), timeout});
   }
@@ -344,6 +347,8 @@ class Client {
   Result<MemberChanged> replace_member(Replacement ids, milliseconds timeout = {}) {
     return change(op::ReplaceMember{ids.old_id, ids.new_id}, timeout);
   }
+  // Where the other members reach it from now on. It has to listen there itself (coordd
+  // --listen-peer); whoever answers there by now has to be that member (kWrongMember).
   Result<MemberChanged> update_member(MemberId id, std::string peer_address,
                                       milliseconds timeout = {}) {
     return change(op::UpdateMember{id, std::move(peer_address)}, timeout);

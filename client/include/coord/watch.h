@@ -26,7 +26,8 @@ struct Access;
 }  // namespace internal
 
 struct WatchOptions {
-  // The first revision wanted; zero: from now on.
+  // The first revision wanted; zero: from now on. kFutureRevision: the cluster, and not only a
+  // member that lags, has not even come to the one before it.
   Revision from = {};
   // First the state of the ranges, then everything after it.
   bool list = false;
@@ -95,6 +96,8 @@ class [[nodiscard]] ElectionObserver {
   ~ElectionObserver();
 
   // Waits for the next change (the first one comes at once: how it stands). Nothing: nobody leads.
+  // An error because nobody could say who leads now (kNoQuorum, kUnreachable) or because of the
+  // timeout loses nothing: the next call asks again.
   Result<std::optional<LeaderInfo>> next(std::optional<milliseconds> timeout = {});
   template <class Token>
   auto async_next(Token&& token);

@@ -54,6 +54,25 @@ class CoordctlMemberAdd : public ::testing::Test {
     return Process(std::move(all),
                    {.environment = {{"COORDCTL_ENDPOINTS", endpoints()}}, .output_file = output_});
   }
+  // Until it ends: a signal may come before the one before has been heeded.
+  void keep_interrupting(Process& process) {
+    test::eventually([&] {
+      if (process.running()) process.signal(SIGINT);
+      return process.wait(Milliseconds(300)).has_value();
+    });
+  }
+  void elect(std::optional<std::size_t> member) {
+    cluster_.with([&](Cluster& cluster) {
+      cluster.elect(member.has_value() ? &cluster.member(*member) : nullptr);
+    });
+  }
+  bool eventually_used_up_faults() {
+    return test::eventually([&] {
+      bool none = false;
+      with([&](Membership& members) { none = members.faults.empty(); });
+      return none;
+    });
+  }
   Process start_add() { return start({"add", "n4", "--peer", "new:1"}); }
   std::string endpoints() const {
     std::string all;
@@ -125,6 +144,124 @@ TEST_F(CoordctlMemberAdd, ReplacementThatWasMadeWithoutAnAnswer_IsDone_ThoughInt
   EXPECT_EQ(end_of(replace), 0);
   EXPECT_THAT(said(), HasSubstr("has taken the place of"));
   EXPECT_THAT(made(), ElementsAre("add 4", "replace 2 4"));
+}
+
+TEST_F(CoordctlMemberAdd, LearnerAlone_HasNotTakenThePlaceOfOneThatSomebodyElseRemoved) {
+  with([](Membership& members) { members.caught_up = false; });
+  Process replace = start({"replace", "2", "n4", "--peer", "new:1"});
+  ASSERT_TRUE(eventually_asked_for_progress(3));
+  with([](Membership& members) { members.voters.erase(2); });
+  replace.signal(SIGINT);
+  EXPECT_EQ(end_of(replace), 1);
+  EXPECT_THAT(said(), HasSubstr("interrupted; n4 was removed again"));
+  EXPECT_THAT(made(), ElementsAre("add 4", "remove 4"));
+}
+
+TEST_F(CoordctlMemberAdd, ReplacementThatNobodyMade_IsUndone_ThoughTheOldOneIsGone) {
+  with([](Membership& members) { members.faults = {Fault::kServe, Fault::kStall}; });
+  Process replace = start({"replace", "2", "n4", "--peer", "new:1"});
+  ASSERT_TRUE(eventually_used_up_faults());
+  with([](Membership& members) { members.voters.erase(2); });
+  EXPECT_EQ(end_of(replace), 3);
+  EXPECT_THAT(said(), HasSubstr("n4 was removed again"));
+  EXPECT_THAT(made(), ElementsAre("add 4", "remove 4"));
+}
+
+TEST_F(CoordctlMemberAdd, PromotionThatWasMadeWithoutAnAnswer_IsDone_ThoughInterrupted) {
+  with([](Membership& members) {
+    members.learners = {4};
+    members.faults = std::deque<Fault>(100, Fault::kStall);
+    members.faults[0] = Fault::kServe;
+    members.faults[1] = Fault::kApplyThenStall;
+  });
+  Process add = start_add();
+  ASSERT_TRUE(eventually_made("promote 4"));
+  add.signal(SIGINT);
+  EXPECT_EQ(end_of(add), 0);
+  EXPECT_THAT(said(), HasSubstr("n4 is a member and votes"));
+}
+
+TEST_F(CoordctlMemberAdd, PromotionThatNobodyCanTellOf_HasAnUnknownOutcome) {
+  with([](Membership& members) {
+    members.learners = {4};
+    members.faults = std::deque<Fault>(1000, Fault::kStall);
+    members.faults[0] = Fault::kServe;
+    members.faults[1] = Fault::kApplyThenStall;
+  });
+  Process add = start_add();
+  ASSERT_TRUE(eventually_made("promote 4"));
+  elect(std::nullopt);
+  keep_interrupting(add);
+  EXPECT_EQ(end_of(add), 6);
+  EXPECT_THAT(said(), HasSubstr("whether n4 votes now is not known"));
+  EXPECT_THAT(said(), HasSubstr("outcome: unknown"));
+}
+
+TEST_F(CoordctlMemberAdd, PromotionThatWasNotMade_LeavesTheLearnerThatWasThereBefore) {
+  with([](Membership& members) {
+    members.learners = {4};
+    members.faults = std::deque<Fault>(1000, Fault::kStall);
+    members.faults[0] = Fault::kServe;
+  });
+  Process add = start_add();
+  ASSERT_TRUE(eventually_asked_for_progress(2));
+  add.signal(SIGINT);
+  EXPECT_EQ(end_of(add), 1);
+  EXPECT_THAT(said(), HasSubstr("n4 stays the learner that it was before"));
+  EXPECT_THAT(made(), ElementsAre());
+}
+
+TEST_F(CoordctlMemberAdd, LearnerThatIsLeftBehind_MakesTheOutcomeUnknown) {
+  with([](Membership& members) { members.caught_up = false; });
+  Process add = start_add();
+  ASSERT_TRUE(eventually_asked_for_progress(3));
+  elect(std::nullopt);
+  keep_interrupting(add);
+  EXPECT_EQ(end_of(add), 6);
+  EXPECT_THAT(said(), HasSubstr("n4 could not be removed again"));
+}
+
+TEST_F(CoordctlMemberAdd, InterruptedWhileALeaderIsWaitedFor_AddsNobody) {
+  elect(std::nullopt);
+  Process add = start_add();
+  ASSERT_TRUE(eventually_asked_for_progress(1));
+  add.signal(SIGINT);
+  elect(0);
+  EXPECT_EQ(end_of(add), 1);
+  EXPECT_THAT(said(), HasSubstr("interrupted"));
+  EXPECT_THAT(made(), ElementsAre());
+}
+
+TEST_F(CoordctlMemberAdd, InterruptedWhileALearnerIsAdded_RemovesItAgain) {
+  with([](Membership& members) { members.faults = {Fault::kServeLate}; });
+  Process add = start({"add", "n4", "--peer", "new:1", "--learner"});
+  ASSERT_TRUE(eventually_made("add 4"));
+  add.signal(SIGINT);
+  EXPECT_EQ(end_of(add), 1);
+  EXPECT_THAT(said(), HasSubstr("interrupted; n4 was removed again"));
+  EXPECT_THAT(made(), ElementsAre("add 4", "remove 4"));
+}
+
+TEST_F(CoordctlMemberAdd, InterruptedWhileItsLastStepSucceeds_IsDone) {
+  with([](Membership& members) { members.faults = {Fault::kServe, Fault::kServeLate}; });
+  Process add = start_add();
+  ASSERT_TRUE(eventually_made("promote 4"));
+  add.signal(SIGINT);
+  EXPECT_EQ(end_of(add), 0);
+  EXPECT_THAT(said(), HasSubstr("n4 is a member and votes"));
+  EXPECT_THAT(made(), ElementsAre("add 4", "promote 4"));
+}
+
+TEST_F(CoordctlMemberAdd, MemberThatWasNeverAdded_IsNotSaidToHaveBeenRemoved) {
+  with([](Membership& members) { members.faults = {Fault::kStall}; });
+  Process add = start_add();
+  ASSERT_TRUE(eventually_asked_for_progress(1));
+  ASSERT_TRUE(eventually_used_up_faults());
+  with([](Membership& members) { members.waiting.clear(); });
+  add.signal(SIGINT);
+  EXPECT_EQ(end_of(add), 1);
+  EXPECT_THAT(said(), HasSubstr("n4 was not added"));
+  EXPECT_THAT(made(), ElementsAre());
 }
 
 TEST_F(CoordctlMemberAdd, ReaderThatGoesAway_DoesNotEndIt) {

@@ -124,25 +124,32 @@ void Compactor::advance() {
                                  static_cast<double>(options_.rate_max));
   allowance_ += rate * seconds_of(since);
   // The last part of a backlog goes at once.
-  while (proposed_ < line && in_flight_ < limits::kCompactCommandsMax && allowance_ > 0) {
+  while (proposed_ < line && in_flight_.size() < limits::kCompactCommandsMax && allowance_ > 0) {
     const Revision step = state_.compaction_step(proposed_, line, limits::kCompactChangesMax);
     allowance_ -= limits::kCompactChangesMax;
     proposed_ = step;
-    ++in_flight_;
     tasks_.add(propose(step));
   }
 }
 
 rpc::Task<void> Compactor::propose(Revision line) {
   const std::uint64_t round = round_;
+  const std::uint64_t number = ++newest_;
+  in_flight_.insert(number);
   Bytes command = encode_compact(line, clock_.wall_ms());
   auto committing = committer_.commit(std::move(command), clock_.now() + options_.commit_patience);
   const auto result = co_await kj::mv(committing);
   if (round != round_) co_return;
-  --in_flight_;
+  in_flight_.erase(number);
+  const bool refused = !result.ok() && result.error().outcome == Outcome::kNotApplied;
+  if (!refused) newest_settled_ = std::max(newest_settled_, number);
   // What was not applied is proposed again, once nothing is in flight.
   if (!result.ok()) allowance_ = 0;
-  if (in_flight_ == 0) proposed_ = state_.compacted();
+  if (in_flight_.empty()) proposed_ = state_.compacted();
+}
+
+bool Compactor::may_be_applied_since(std::uint64_t proposal) const {
+  return newest_settled_ > proposal || (!in_flight_.empty() && *in_flight_.rbegin() > proposal);
 }
 
 void Compactor::on_compacted(Revision oldest_kept) {
@@ -161,7 +168,7 @@ kj::Promise<Status> Compactor::compact(Revision line, Instant deadline) {
   if (line <= state_.compacted()) return Status(already_compacted(line, state_.compacted()));
   wanted_ = std::max(wanted_, line);
   auto waiter = kj::newPromiseAndFulfiller<Status>();
-  waiting_.emplace(line, Waiting{kj::mv(waiter.fulfiller), deadline});
+  waiting_.emplace(line, Waiting{kj::mv(waiter.fulfiller), deadline, newest_});
   sweeper_.wake();
   running_ = run(Duration(0));
   return kj::mv(waiter.promise);
@@ -171,7 +178,7 @@ void Compactor::on_fact(const raft::Fact& fact) {
   if (std::holds_alternative<raft::LeadershipConfirmed>(fact)) {
     leads_ = !shut_down_;
     ++round_;
-    in_flight_ = 0;
+    in_flight_.clear();
     proposed_ = state_.compacted();
     running_ = run(options_.tick);
   } else if (std::holds_alternative<raft::SteppedDown>(fact) ||
@@ -183,7 +190,11 @@ void Compactor::on_fact(const raft::Fact& fact) {
 void Compactor::stop_leading(const Error& reason) {
   leads_ = false;
   wanted_ = {};
-  for (auto& [line, waiting] : waiting_) waiting.answer->fulfill(Status(reason));
+  for (auto& [line, waiting] : waiting_) {
+    Error error = reason;
+    if (may_be_applied_since(waiting.since)) error.outcome = Outcome::kUnknown;
+    waiting.answer->fulfill(Status(std::move(error)));
+  }
   waiting_.clear();
 }
 

@@ -234,6 +234,7 @@ TEST_F(CompactorTest, AskedWhoDoesNotLead_OrLeadsNoLonger_Refuses) {
   scope.poll();
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->error().code, ErrorCode::kNotLeader);
+  EXPECT_TRUE(proposals.empty());
   EXPECT_EQ(answer->error().outcome, Outcome::kNotApplied) << "the next leader may be asked";
 }
 
@@ -258,7 +259,21 @@ TEST_F(CompactorTest, ShutDown_AnswersWhoWaits) {
   compactor->shut_down();
   scope.poll();
   EXPECT_EQ(answer->error().code, ErrorCode::kShuttingDown);
+  EXPECT_EQ(answer->error().outcome, Outcome::kNotApplied);
   EXPECT_EQ(ask(5000)->error().code, ErrorCode::kShuttingDown);
+}
+
+TEST_F(CompactorTest, ShutDown_WithCommandsUnderWay_DoesNotKnowWhatBecomesOfThem) {
+  make({});
+  lead();
+  write(5000);
+  auto& answer = ask(5000);
+  step();
+  ASSERT_FALSE(proposals.empty());
+  compactor->shut_down();
+  scope.poll();
+  EXPECT_EQ(answer->error().code, ErrorCode::kShuttingDown);
+  EXPECT_EQ(answer->error().outcome, Outcome::kUnknown);
 }
 
 // --- Through the API

@@ -240,6 +240,26 @@ TEST_F(MembershipCalls, LeadershipThatIsNotTaken_StaysAndWritesGoOn) {
   EXPECT_EQ(cluster_.leader().id(), leader.id());
 }
 
+TEST_F(MembershipCalls, AddressesAreAsked_OnlySoManyAtATime) {
+  TestMember& leader = cluster_.leader();
+  const auto probe = [&] {
+    auto request = leader.membership().probeRequest();
+    request.setPeerAddress(TestCluster::address_of(MemberId(1)).c_str());
+    return request.send();
+  };
+  cluster_.nobody_answers = true;
+  {
+    std::vector<decltype(probe())> probes;
+    for (int i = 0; i < 16; ++i) probes.push_back(probe());
+    cluster_.step();
+    for (auto& each : probes) EXPECT_FALSE(each.poll(cluster_.scope()));
+    EXPECT_TRUE(has(error_of(cluster_.wait(probe())), "overloaded"));
+    EXPECT_TRUE(has(error_of(cluster_.wait(learner(leader, MemberId(4)).send())), "overloaded"));
+  }
+  cluster_.nobody_answers = false;
+  EXPECT_EQ(error_of(cluster_.wait(probe())), "") << "they are gone";
+}
+
 // A client's connection as the server makes it: what a message may be read is bounded there, and
 // is not in a call within this process.
 class ClientConnection {

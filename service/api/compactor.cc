@@ -41,6 +41,12 @@ Error in_the_future(Revision line, Revision newest) {
   return error;
 }
 
+Error too_many(std::size_t waiting) {
+  Error error = make_error(ErrorCode::kOverloaded, "{} requests to compact wait already", waiting);
+  error.retry_after = milliseconds(100);
+  return error;
+}
+
 Error goes_on(Revision line, Revision oldest) {
   Error error = make_error(ErrorCode::kDeadlineExceeded,
                            "the oldest revision kept is {} by now; on the way to {} the leader "
@@ -102,10 +108,16 @@ rpc::Task<void> Compactor::run(Duration first_pause) {
   Duration pause = first_pause;
   while (true) {
     co_await clock_.timer.afterDelay(to_kj(pause));
+    hurried_ = false;
     note();
     if (leads_) advance();
     pause = leads_ && backlog() > 0 ? std::min(options_.tick, interval()) : interval();
   }
+}
+
+// Once: whoever asks in every turn must not have it begin anew in every turn.
+void Compactor::hurry() {
+  if (!std::exchange(hurried_, true)) running_ = run(Duration(0));
 }
 
 void Compactor::advance() {
@@ -166,11 +178,12 @@ kj::Promise<Status> Compactor::compact(Revision line, Instant deadline) {
   if (!leads_) return Status(not_leading());
   if (line > state_.revision()) return Status(in_the_future(line, state_.revision()));
   if (line <= state_.compacted()) return Status(already_compacted(line, state_.compacted()));
+  if (waiting_.size() >= options_.waiting_max) return Status(too_many(waiting_.size()));
   wanted_ = std::max(wanted_, line);
   auto waiter = kj::newPromiseAndFulfiller<Status>();
   waiting_.emplace(line, Waiting{kj::mv(waiter.fulfiller), deadline, newest_});
   sweeper_.wake();
-  running_ = run(Duration(0));
+  hurry();
   return kj::mv(waiter.promise);
 }
 
@@ -180,6 +193,7 @@ void Compactor::on_fact(const raft::Fact& fact) {
     ++round_;
     in_flight_.clear();
     proposed_ = state_.compacted();
+    hurried_ = false;
     running_ = run(options_.tick);
   } else if (std::holds_alternative<raft::SteppedDown>(fact) ||
              std::holds_alternative<raft::BecameFollower>(fact)) {

@@ -44,6 +44,7 @@ struct CompactorOptions {
   std::uint64_t rate_max = 250'000;
   // After which the fate of a command is not waited for any longer.
   Duration commit_patience = seconds(5);
+  std::size_t waiting_max = 1024;  // of those who have asked
 };
 
 class Compactor final : private kj::TaskSet::ErrorHandler {
@@ -83,6 +84,7 @@ class Compactor final : private kj::TaskSet::ErrorHandler {
   // How often the revision is noted.
   Duration interval() const;
   rpc::Task<void> run(Duration first_pause);
+  void hurry();
   void note();
   Revision due() const;
   Revision target() const;
@@ -119,6 +121,7 @@ class Compactor final : private kj::TaskSet::ErrorHandler {
   Instant allowed_at_{};
 
   std::optional<rpc::Task<void>> running_;
+  bool hurried_ = false;  // it goes on in this turn or the next
   Sweeper sweeper_;
   kj::TaskSet tasks_;
 };

@@ -1,5 +1,7 @@
 #include "raft/node/node.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <deque>
 #include <utility>
 
@@ -312,6 +314,12 @@ class Node::Impl {
     return LogBudget(first, options_.log_bytes_kept / 64 + 1);
   }
 
+  // So much may be asked for that it means for ever.
+  std::uint64_t kept_for_snapshot() const {
+    return std::min(options_.log_bytes_kept, UINT64_MAX / kLogKeptForSnapshot) *
+           kLogKeptForSnapshot;
+  }
+
   // The log up to there takes more than is kept for anybody.
   Index lagging_members_may_lose() {
     Index through = budget_.beyond(options_.log_bytes_kept);
@@ -319,7 +327,7 @@ class Node::Impl {
       // Whoever gets a snapshot needs the log behind it, or would need the next snapshot at once.
       through = std::min(through, sender->needs_log_after());
     }
-    return std::max(through, budget_.beyond(kLogKeptForSnapshot * options_.log_bytes_kept));
+    return std::max(through, budget_.beyond(kept_for_snapshot()));
   }
 
   Dependencies dependencies_;

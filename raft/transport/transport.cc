@@ -60,6 +60,7 @@ class Transport::Impl final : public Admission {
         timer_(timer),
         options_(std::move(options)),
         handlers_(std::move(handlers)),
+        link_handlers_(handlers_of_links()),
         random_(options_.seed ^ options_.self.value()),
         door_(std::make_shared<DoorState>(timer, options_, handlers_, *this)),
         server_(
@@ -118,8 +119,21 @@ class Transport::Impl final : public Admission {
     peer.since = timer_.now();
     if (peer.link != nullptr && peer.address == address) return;
     peer.address = address;
-    peer.link = std::make_unique<Link>(network_, timer_, options_, handlers_, member, address,
+    peer.link = std::make_unique<Link>(network_, timer_, options_, link_handlers_, member, address,
                                        random_.split());
+  }
+
+  Handlers handlers_of_links() {
+    Handlers handlers = handlers_;
+    handlers.refused = [this](MemberId member, const Error& error) { refused(member, error); };
+    return handlers;
+  }
+
+  // Anybody can become a guest, and have this member ask at an address of his choice.
+  void refused(MemberId member, const Error& error) {
+    const bool by_a_member = peers_.at(member).standing == Standing::kMember;
+    const auto& told = by_a_member ? handlers_.refused : handlers_.trouble;
+    if (told) told(member, error);
   }
 
   Status admit(MemberId member, const std::string& address) override {
@@ -185,6 +199,7 @@ class Transport::Impl final : public Admission {
   kj::Timer& timer_;
   const TransportOptions options_;
   const Handlers handlers_;
+  const Handlers link_handlers_;
   Prng random_;
   std::shared_ptr<DoorState> door_;
   rpc::Server server_;

@@ -5,10 +5,10 @@
 // messages of one turn to one peer go in one call. Between two members order is kept among those
 // that are not replies, and nothing is ever delivered twice. A link never blocks the node: what is
 // outstanding to a peer is bounded in calls and bytes, and beyond that messages are dropped and
-// reported. A connection that was closed is dialled again with back-off and jitter, and at once when
-// the peer greets, for then it is there; one on which
-// nothing was heard for `silence_timeout` is given up and dialled again, because after a partition
-// TCP alone can stay stuck for as long again.
+// reported. A connection that was closed is dialled again with back-off and jitter, and at once
+// when the peer greets, for then it is there; one on which nothing was heard for `silence_timeout`
+// is given up and dialled again, because after a partition TCP alone can stay stuck for as long
+// again.
 //
 // Who the others are follows the configuration: set_peers(). One that leaves it is still served for
 // a while, because it has to be told. One that greets and is in no configuration known here is a
@@ -87,8 +87,10 @@ class Transport {
     // Optional: whether to have to do with it at all. Asked at every greeting, whichever side made
     // it, before anything else of that connection is listened to.
     std::function<Status(const Introduction&)> meet;
-    // Optional: the member has accepted our greeting, or has refused it.
+    // Optional: the member has accepted our greeting.
     std::function<void(MemberId)> greeted;
+    // Optional: it has refused our greeting, at its address in the configuration. What a guest
+    // answers, or one that has left, is trouble: it proves nothing.
     std::function<void(MemberId, const Error&)> refused;
     // Optional: a member of that other cluster takes this one for a member of it.
     std::function<void(ClusterId)> claimed;

@@ -41,6 +41,12 @@ Error in_the_future(Revision line, Revision newest) {
   return error;
 }
 
+Error too_many(std::size_t waiting) {
+  Error error = make_error(ErrorCode::kOverloaded, "{} requests to compact wait already", waiting);
+  error.retry_after = milliseconds(100);
+  return error;
+}
+
 Error goes_on(Revision line, Revision oldest) {
   Error error = make_error(ErrorCode::kDeadlineExceeded,
                            "the oldest revision kept is {} by now; on the way to {} the leader "
@@ -102,10 +108,16 @@ rpc::Task<void> Compactor::run(Duration first_pause) {
   Duration pause = first_pause;
   while (true) {
     co_await clock_.timer.afterDelay(to_kj(pause));
+    hurried_ = false;
     note();
     if (leads_) advance();
     pause = leads_ && backlog() > 0 ? std::min(options_.tick, interval()) : interval();
   }
+}
+
+// Once: whoever asks in every turn must not have it begin anew in every turn.
+void Compactor::hurry() {
+  if (!std::exchange(hurried_, true)) running_ = run(Duration(0));
 }
 
 void Compactor::advance() {
@@ -124,25 +136,32 @@ void Compactor::advance() {
                                  static_cast<double>(options_.rate_max));
   allowance_ += rate * seconds_of(since);
   // The last part of a backlog goes at once.
-  while (proposed_ < line && in_flight_ < limits::kCompactCommandsMax && allowance_ > 0) {
+  while (proposed_ < line && in_flight_.size() < limits::kCompactCommandsMax && allowance_ > 0) {
     const Revision step = state_.compaction_step(proposed_, line, limits::kCompactChangesMax);
     allowance_ -= limits::kCompactChangesMax;
     proposed_ = step;
-    ++in_flight_;
     tasks_.add(propose(step));
   }
 }
 
 rpc::Task<void> Compactor::propose(Revision line) {
   const std::uint64_t round = round_;
+  const std::uint64_t number = ++newest_;
+  in_flight_.insert(number);
   Bytes command = encode_compact(line, clock_.wall_ms());
   auto committing = committer_.commit(std::move(command), clock_.now() + options_.commit_patience);
   const auto result = co_await kj::mv(committing);
   if (round != round_) co_return;
-  --in_flight_;
+  in_flight_.erase(number);
+  const bool refused = !result.ok() && result.error().outcome == Outcome::kNotApplied;
+  if (!refused) newest_settled_ = std::max(newest_settled_, number);
   // What was not applied is proposed again, once nothing is in flight.
   if (!result.ok()) allowance_ = 0;
-  if (in_flight_ == 0) proposed_ = state_.compacted();
+  if (in_flight_.empty()) proposed_ = state_.compacted();
+}
+
+bool Compactor::may_be_applied_since(std::uint64_t proposal) const {
+  return newest_settled_ > proposal || (!in_flight_.empty() && *in_flight_.rbegin() > proposal);
 }
 
 void Compactor::on_compacted(Revision oldest_kept) {
@@ -159,11 +178,12 @@ kj::Promise<Status> Compactor::compact(Revision line, Instant deadline) {
   if (!leads_) return Status(not_leading());
   if (line > state_.revision()) return Status(in_the_future(line, state_.revision()));
   if (line <= state_.compacted()) return Status(already_compacted(line, state_.compacted()));
+  if (waiting_.size() >= options_.waiting_max) return Status(too_many(waiting_.size()));
   wanted_ = std::max(wanted_, line);
   auto waiter = kj::newPromiseAndFulfiller<Status>();
-  waiting_.emplace(line, Waiting{kj::mv(waiter.fulfiller), deadline});
+  waiting_.emplace(line, Waiting{kj::mv(waiter.fulfiller), deadline, newest_});
   sweeper_.wake();
-  running_ = run(Duration(0));
+  hurry();
   return kj::mv(waiter.promise);
 }
 
@@ -171,8 +191,9 @@ void Compactor::on_fact(const raft::Fact& fact) {
   if (std::holds_alternative<raft::LeadershipConfirmed>(fact)) {
     leads_ = !shut_down_;
     ++round_;
-    in_flight_ = 0;
+    in_flight_.clear();
     proposed_ = state_.compacted();
+    hurried_ = false;
     running_ = run(options_.tick);
   } else if (std::holds_alternative<raft::SteppedDown>(fact) ||
              std::holds_alternative<raft::BecameFollower>(fact)) {
@@ -183,7 +204,11 @@ void Compactor::on_fact(const raft::Fact& fact) {
 void Compactor::stop_leading(const Error& reason) {
   leads_ = false;
   wanted_ = {};
-  for (auto& [line, waiting] : waiting_) waiting.answer->fulfill(Status(reason));
+  for (auto& [line, waiting] : waiting_) {
+    Error error = reason;
+    if (may_be_applied_since(waiting.since)) error.outcome = Outcome::kUnknown;
+    waiting.answer->fulfill(Status(std::move(error)));
+  }
   waiting_.clear();
 }
 

@@ -20,6 +20,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "raft/base/limits.h"
 #include "raft/core/output.h"
@@ -43,6 +44,7 @@ struct CompactorOptions {
   std::uint64_t rate_max = 250'000;
   // After which the fate of a command is not waited for any longer.
   Duration commit_patience = seconds(5);
+  std::size_t waiting_max = 1024;  // of those who have asked
 };
 
 class Compactor final : private kj::TaskSet::ErrorHandler {
@@ -55,7 +57,8 @@ class Compactor final : private kj::TaskSet::ErrorHandler {
 
   // Moves the line to that revision. Resolves when it is there, on this member. To be asked of the
   // leader: kNotLeader, kFutureRevision, kCompacted (it is there already, or beyond),
-  // kDeadlineExceeded (outcome unknown: it goes on), kShuttingDown.
+  // kDeadlineExceeded (outcome unknown: it goes on), kShuttingDown, kOverloaded. The outcome is
+  // unknown once anything was proposed meanwhile that may be applied, under whichever leader.
   kj::Promise<Status> compact(Revision line, Instant deadline);
 
   // As in NodeObserver and StateObserver.
@@ -75,16 +78,19 @@ class Compactor final : private kj::TaskSet::ErrorHandler {
   struct Waiting {
     kj::Own<kj::PromiseFulfiller<Status>> answer;
     Instant deadline;
+    std::uint64_t since;  // the newest proposal before it
   };
 
   // How often the revision is noted.
   Duration interval() const;
   rpc::Task<void> run(Duration first_pause);
+  void hurry();
   void note();
   Revision due() const;
   Revision target() const;
   void advance();
   rpc::Task<void> propose(Revision line);
+  bool may_be_applied_since(std::uint64_t proposal) const;
   void stop_leading(const Error& reason);
   bool sweep();
   void taskFailed(kj::Exception&& exception) override;
@@ -104,7 +110,10 @@ class Compactor final : private kj::TaskSet::ErrorHandler {
   std::multimap<Revision, Waiting> waiting_;
   // Where the line will be once all that was proposed is applied.
   Revision proposed_;
-  std::size_t in_flight_ = 0;
+  // Of this leadership: proposals are numbered, and these are in flight.
+  std::set<std::uint64_t> in_flight_;
+  std::uint64_t newest_ = 0;
+  std::uint64_t newest_settled_ = 0;  // of those that were applied, or may be
   std::uint64_t round_ = 0;  // one more for each leadership: what an older one has proposed is not
                              // counted
   // Changes that may be proposed now.
@@ -112,6 +121,7 @@ class Compactor final : private kj::TaskSet::ErrorHandler {
   Instant allowed_at_{};
 
   std::optional<rpc::Task<void>> running_;
+  bool hurried_ = false;  // it goes on in this turn or the next
   Sweeper sweeper_;
   kj::TaskSet tasks_;
 };

@@ -1,6 +1,7 @@
 // What every service of the API works with: one member's node, state and surroundings.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -111,6 +112,7 @@ struct Context {
   ReadGate gate;
   LockWaiters locks;
   Prng random;
+  std::size_t probes = 0;  // under way
   // When this member last heard from a leader of its term.
   std::optional<Instant> heard_from_leader;
 };

@@ -7,7 +7,16 @@ namespace coord::service {
 
 namespace {
 constexpr milliseconds kRetryAfter{200};
+
+bool moves_leadership(const raft::Fact& fact) {
+  return std::holds_alternative<raft::BecameFollower>(fact) ||
+         std::holds_alternative<raft::BecameLeader>(fact) ||
+         std::holds_alternative<raft::LeadershipConfirmed>(fact) ||
+         std::holds_alternative<raft::SteppedDown>(fact) ||
+         std::holds_alternative<raft::LeaderLearned>(fact) ||
+         std::holds_alternative<raft::TransferFailed>(fact);
 }
+}  // namespace
 
 LeaderDoor::LeaderDoor(Dependencies dependencies, MemberId self, Duration patience,
                        std::size_t waiting_max)
@@ -15,6 +24,7 @@ LeaderDoor::LeaderDoor(Dependencies dependencies, MemberId self, Duration patien
       self_(self),
       patience_(patience),
       waiting_max_(waiting_max),
+      moved_(next_move()),
       sweeper_(deps_.clock.timer, [this] { return sweep(); }) {
   note_leader();
 }
@@ -25,6 +35,12 @@ void LeaderDoor::note_leader() {
   } else if (!leaderless_since_) {
     leaderless_since_ = deps_.clock.now();
   }
+}
+
+kj::ForkedPromise<void> LeaderDoor::next_move() {
+  auto pair = kj::newPromiseAndFulfiller<void>();
+  moving_ = kj::mv(pair.fulfiller);
+  return pair.promise.fork();
 }
 
 bool LeaderDoor::satisfied(bool reachable) {
@@ -80,8 +96,12 @@ kj::Promise<Result<LeaderDoor::Place>> LeaderDoor::find(Instant deadline) {
   });
 }
 
-void LeaderDoor::on_fact(const raft::Fact&) {
+void LeaderDoor::on_fact(const raft::Fact& fact) {
   note_leader();
+  if (moves_leadership(fact)) {
+    moving_->fulfill();
+    moved_ = next_move();
+  }
   if (!waiting_.empty()) sweep();
 }
 

@@ -46,6 +46,9 @@ class LeaderDoor {
   // Resolves as soon as this member knows who leads, reachable or not; errors as find().
   kj::Promise<Status> known(Instant deadline);
 
+  // Resolves when something about the leadership changes here: who has it, or that it may be used.
+  kj::Promise<void> moved() { return moved_.addBranch(); }
+
   bool here() const { return deps_.node.role() == raft::RoleName::kLeader; }
 
   // To be told of every fact of the node.
@@ -59,6 +62,7 @@ class LeaderDoor {
     Instant deadline;
   };
 
+  kj::ForkedPromise<void> next_move();
   bool satisfied(bool reachable);
   std::optional<Error> refusal(Instant deadline);
   kj::Promise<Status> wait(bool reachable, Instant deadline);
@@ -72,6 +76,8 @@ class LeaderDoor {
   // Since when no leader is known; nothing while one is.
   std::optional<Instant> leaderless_since_;
   std::list<Waiting> waiting_;
+  kj::Own<kj::PromiseFulfiller<void>> moving_;  // of moved_; kept before it, as it is made first
+  kj::ForkedPromise<void> moved_;
   bool shut_down_ = false;
   Sweeper sweeper_;
 };

@@ -11,12 +11,12 @@
 #include "service/api/host_port.h"
 #include "service/api/member_calls.h"
 #include "service/api/member_plan.h"
+#include "service/api/probe.h"
 
 namespace coord::service {
 
 namespace {
 
-constexpr milliseconds kProbeTimeout{2000};
 constexpr milliseconds kLookAgain{1};
 
 // The configuration in force; reads as an error while this member cannot change it.
@@ -114,8 +114,8 @@ rpc::Task<Result<std::optional<FoundMember>>> look_around(Context& api,
     const auto wanted = change.getAddLearner();
     if (Status status = check(api, wanted); !status.ok()) co_return status.error();
     const std::string address = wanted.getPeerAddress();
-    auto asking = api.deps.identify(address, kProbeTimeout);
-    const auto found = co_await kj::mv(asking);
+    auto asking = probe(api, address);
+    const auto found = co_await std::move(asking);
     if (!found) co_return found.error();
     co_return std::optional<FoundMember>(*found);
   }
@@ -126,8 +126,9 @@ rpc::Task<Result<std::optional<FoundMember>>> look_around(Context& api,
       co_return make_error(ErrorCode::kInvalidArgument, "a peer address is HOST:PORT");
     }
     // It may well not listen there yet. But if somebody does, it has to be that member.
-    auto asking = api.deps.identify(address, kProbeTimeout);
-    const auto found = co_await kj::mv(asking);
+    auto asking = probe(api, address);
+    const auto found = co_await std::move(asking);
+    if (!found && found.error().code == ErrorCode::kOverloaded) co_return found.error();
     if (found.ok() && (found->id != id || found->cluster != api.options.cluster)) {
       co_return make_error(ErrorCode::kWrongMember, "at {} is not {} but '{}'", address,
                            api.name_of(id), found->name);

@@ -5,22 +5,20 @@
 #include "service/api/answers.h"
 #include "service/api/host_port.h"
 #include "service/api/member_change.h"
+#include "service/api/probe.h"
 #include "service/api/transfer.h"
 
 namespace coord::service {
 
 namespace {
 
-// How long somebody who may not be there is waited for.
-constexpr milliseconds kProbeTimeout{2000};
-
 rpc::Task<Status> probe_here(Context& api, ProbeCall call) {
   const std::string address = call.getParams().getPeerAddress();
   if (!is_host_port(address)) {
     co_return make_error(ErrorCode::kInvalidArgument, "a peer address is HOST:PORT");
   }
-  auto asking = api.deps.identify(address, kProbeTimeout);
-  const auto found = co_await kj::mv(asking);
+  auto asking = probe(api, address);
+  const auto found = co_await std::move(asking);
   if (!found) co_return found.error();
   auto out = call.getResults();
   api.fill(out.initHeader());

@@ -5,7 +5,9 @@
 #include <kj/debug.h>
 #include <kj/exception.h>
 
+#include <algorithm>
 #include <string_view>
+#include <utility>
 
 #include "schema/rpc/task.h"
 #include "service/api/context.h"
@@ -53,13 +55,32 @@ rpc::Task<Status> pass_on(Context& api, capnp::CallContext<Params, Results> call
   }
 }
 
+// The pauses between attempts: short enough for a leadership that moves as it should, and longer
+// each time for one that is long in coming, as many may wait for it.
+class Pauses {
+ public:
+  static constexpr milliseconds kFirst{2};
+  static constexpr milliseconds kLongest{50};
+
+  // Over at once when something about the leadership changes here.
+  rpc::Task<void> next(Context& api, Instant deadline) {
+    const Duration left = deadline - api.deps.clock.now();
+    const auto pause = std::min<Duration>(length_, left).count() * kj::NANOSECONDS;
+    length_ = std::min(2 * length_, kLongest);
+    co_await api.deps.clock.timer.afterDelay(pause).exclusiveJoin(
+        api.leader.moved().then([this] { length_ = kFirst; }));
+  }
+
+ private:
+  milliseconds length_ = kFirst;
+};
+
 // `here()` and `there(service)` return Task<Status>; a status that asked_the_wrong_one() is tried
 // again, wherever the leader is by then. The callables live in the caller's frame.
 template <class Here, class There>
 rpc::Task<Status> at_the_leader(Context& api, Instant deadline, Passing passing, Here& here,
                                 There& there) {
-  // Long enough to see another term, short against an election.
-  constexpr milliseconds kPause{2};
+  Pauses pauses;
   for (;;) {
     Status status;
     if (api.leader.here()) {
@@ -80,7 +101,8 @@ rpc::Task<Status> at_the_leader(Context& api, Instant deadline, Passing passing,
     }
     if (!asked_the_wrong_one(status) || passing == Passing::kRefused) co_return status;
     if (api.deps.clock.now() >= deadline) co_return status;
-    co_await api.deps.clock.timer.afterDelay(kPause.count() * kj::MILLISECONDS);
+    auto pausing = pauses.next(api, deadline);
+    co_await std::move(pausing);
   }
 }
 

@@ -38,9 +38,12 @@ std::optional<Result<MemberId>> end_of_transfer(const Context& api, MemberId tar
   const bool leads_on = core.role == raft::RoleName::kLeader && core.transferring_to.is_zero();
   if (!leads_on) return std::nullopt;
   if (core.term > begun) return core.self;
-  return make_error(ErrorCode::kDeadlineExceeded,
-                    "{} has not taken the leadership over in time; {} leads on",
-                    api.name_of(target), api.name_of(core.self));
+  Error error = make_error(ErrorCode::kDeadlineExceeded,
+                           "{} has not taken the leadership over in time; {} leads on",
+                           api.name_of(target), api.name_of(core.self));
+  // It may have been told to, and may yet hear it.
+  error.outcome = Outcome::kUnknown;
+  return error;
 }
 
 }  // namespace

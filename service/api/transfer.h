@@ -15,8 +15,8 @@ struct Handover {
 };
 
 // Who leads then. Errors: kNotLeader; kMemberNotFound, kInvalidArgument, kUnreachable (nothing was
-// begun); kDeadlineExceeded (it has failed, and this member leads on; or, with outcome unknown, it
-// has not ended in time).
+// begun); kDeadlineExceeded, outcome unknown: it has not ended in time, or this member leads on,
+// but the target may still be told to take over by a message that is late.
 rpc::Task<Result<MemberId>> transfer_leadership(Context& api, Handover wanted, Instant deadline);
 
 }  // namespace coord::service

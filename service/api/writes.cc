@@ -1,5 +1,6 @@
 #include <capnp/message.h>
 
+#include <optional>
 #include <span>
 #include <utility>
 #include <variant>
@@ -15,6 +16,34 @@ namespace coord::service {
 
 namespace {
 
+Error malformed(const kj::Exception& bent) {
+  return make_error(ErrorCode::kInvalidArgument, "the request is malformed: {}",
+                    bent.getDescription().cStr());
+}
+
+// What a call asks for, however often it is tried. Cap'n Proto lets only so much be read of one
+// message, the same again included, so every attempt after the first reads a copy.
+class Request {
+ public:
+  explicit Request(WriteCall call) : call_(call) {}
+
+  WriteCall& call() { return call_; }
+  // Once for each attempt. Throws, as all reading does, what is bent.
+  schema::Kv::WriteParams::Reader params() {
+    if (!std::exchange(tried_, true)) return call_.getParams();
+    if (!copy_) {
+      copy_.emplace();
+      copy_->setRoot(call_.getParams());
+    }
+    return copy_->getRoot<schema::Kv::WriteParams>().asReader();
+  }
+
+ private:
+  WriteCall call_;
+  bool tried_ = false;
+  std::optional<capnp::MallocMessageBuilder> copy_;
+};
+
 // The writes of a call, told apart: those that may be proposed, and those refused at the door.
 struct Sorted {
   std::vector<schema::Write::Reader> valid;
@@ -26,10 +55,10 @@ struct Sorted {
   std::size_t bytes = 0;
 };
 
-Result<Sorted> sort_out(const Context& api, WriteCall& call) {
-  const auto params = call.getParams();
-  const auto writes = params.getWrites();
+Result<Sorted> sort_out(const Context& api, Request& request) {
   try {
+    const auto params = request.params();
+    const auto writes = params.getWrites();
     Sorted sorted;
     sorted.bytes = params.totalSize().wordCount * sizeof(capnp::word);
     if (Status status = api.door.call_size(writes.size(), sorted.bytes); !status.ok()) {
@@ -45,8 +74,17 @@ Result<Sorted> sort_out(const Context& api, WriteCall& call) {
     }
     return sorted;
   } catch (const kj::Exception& bent) {
-    return make_error(ErrorCode::kInvalidArgument, "the request is malformed: {}",
-                      bent.getDescription().cStr());
+    return malformed(bent);
+  }
+}
+
+Result<Bytes> to_command(Context& api, const Sorted& sorted) {
+  try {
+    return encode_writes(sorted.valid, api.deps.clock.wall_ms(), sorted.bytes, [&api] {
+      return api.random.between(1, INT64_MAX);  // so that it fits whatever a client keeps it in
+    });
+  } catch (const kj::Exception& bent) {
+    return malformed(bent);
   }
 }
 
@@ -76,36 +114,47 @@ void answer(const Context& api, WriteCall& call, const Sorted& sorted,
   }
 }
 
-rpc::Task<Status> write_here(Context& api, WriteCall call, Instant deadline) {
-  const Result<Sorted> sorted = sort_out(api, call);
+rpc::Task<Status> write_here(Context& api, Request& request, Instant deadline) {
+  const Result<Sorted> sorted = sort_out(api, request);
   if (!sorted) co_return sorted.error();
   if (sorted->valid.empty()) {
-    answer(api, call, *sorted, {});
+    answer(api, request.call(), *sorted, {});
     co_return Status::success();
   }
   if (auto refusal = api.deps.refuse_writes()) co_return std::move(*refusal);
-  Bytes command = encode_writes(sorted->valid, api.deps.clock.wall_ms(), sorted->bytes, [&api] {
-    return api.random.between(1, INT64_MAX);  // so that it fits whatever a client keeps it in
-  });
-  auto committed = api.deps.applier.commit(std::move(command), deadline);
+  Result<Bytes> command = to_command(api, *sorted);
+  if (!command) co_return command.error();
+  auto committed = api.deps.applier.commit(std::move(*command), deadline);
   const auto applied = co_await kj::mv(committed);
   if (!applied) co_return applied.error();
   if (applied->failure) co_return *applied->failure;
-  answer(api, call, *sorted, applied->writes);
+  answer(api, request.call(), *sorted, applied->writes);
   co_return Status::success();
 }
 
-rpc::Task<Status> write_there(Context& api, WriteCall call, schema::Forward::Client leader,
-                              Instant deadline) {
+using PassedOn = capnp::Request<schema::Kv::WriteParams, schema::Kv::WriteResults>;
+
+Result<PassedOn> to_pass_on(Request& request, schema::Forward::Client& leader) {
   try {
-    const auto params = call.getParams();
-    auto request = leader.writeRequest(params.totalSize());
-    request.setWrites(params.getWrites());
-    request.setDeadlineMs(api.remaining_ms(deadline));
-    auto sent = until<capnp::Response<schema::Kv::WriteResults>>(api, deadline, request.send());
+    const auto params = request.params();
+    PassedOn passed_on = leader.writeRequest(params.totalSize());
+    passed_on.setWrites(params.getWrites());
+    return passed_on;
+  } catch (const kj::Exception& bent) {
+    return malformed(bent);
+  }
+}
+
+rpc::Task<Status> write_there(Context& api, Request& request, schema::Forward::Client leader,
+                              Instant deadline) {
+  Result<PassedOn> passed_on = to_pass_on(request, leader);
+  if (!passed_on) co_return passed_on.error();
+  try {
+    passed_on->setDeadlineMs(api.remaining_ms(deadline));
+    auto sent = until<capnp::Response<schema::Kv::WriteResults>>(api, deadline, passed_on->send());
     const auto response = co_await kj::mv(sent);
     if (response.hasFailure()) co_return decode(response.getFailure());
-    auto out = call.getResults(response.totalSize());
+    auto out = request.call().getResults(response.totalSize());
     out.setHeader(response.getHeader());
     out.setResults(response.getResults());
     co_return Status::success();
@@ -119,9 +168,10 @@ rpc::Task<Status> write_there(Context& api, WriteCall call, schema::Forward::Cli
 rpc::Task<void> serve_write(Context& api, WriteCall call, Passing passing) {
   call.allowCancellation();
   const Instant deadline = api.deadline(call.getParams().getDeadlineMs());
-  auto here = [&] { return write_here(api, call, deadline); };
+  Request request(call);
+  auto here = [&] { return write_here(api, request, deadline); };
   auto there = [&](schema::Forward::Client leader) {
-    return write_there(api, call, kj::mv(leader), deadline);
+    return write_there(api, request, kj::mv(leader), deadline);
   };
   auto done = at_the_leader(api, deadline, passing, here, there);
   const Status status = co_await std::move(done);

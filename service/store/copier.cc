@@ -100,11 +100,16 @@ Status Copier::pump(PacedFile& file, Hasher64& hasher) {
   auto pipe = make_pipe();
   if (!pipe.ok()) return pipe.error();
   int code = MDB_SUCCESS;
-  std::thread source([this, &code, in = std::move(pipe->in)]() mutable {
-    block_sigpipe();
-    code = mdb_env_copyfd2(environment_->env(), in.get(), MDB_CP_COMPACT);
-    in.close();
-  });
+  std::thread source;
+  try {
+    source = std::thread([this, &code, &in = pipe->in] {
+      block_sigpipe();
+      code = mdb_env_copyfd2(environment_->env(), in.get(), MDB_CP_COMPACT);
+      in.close();
+    });
+  } catch (const std::system_error& refused) {
+    return no_thread(refused);
+  }
   Status drained = drain(pipe->out.get(), file, hasher);
   // If it was left early, LMDB's next write fails and the copy ends.
   pipe->out.close();

@@ -67,6 +67,10 @@ Result<std::unique_ptr<Environment>> Environment::open(const std::filesystem::pa
   } catch (const LmdbFailure& thrown) {
     return environment->describe(thrown);
   }
+  // LMDB syncs what is in its file, and not that there is one.
+  if (Status synced = sync_directory(directory); !synced.ok()) return synced.error();
+  const auto parent = std::filesystem::absolute(directory).parent_path();
+  if (Status synced = sync_directory(parent); !synced.ok()) return synced.error();
   return environment;
 }
 

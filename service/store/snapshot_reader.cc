@@ -34,8 +34,12 @@ Result<std::unique_ptr<SnapshotReader>> SnapshotReader::open(const std::filesyst
                                                              Worker::Post post) {
   FileDescriptor opened(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
   if (!opened.valid()) return file_error("open", file);
-  return std::unique_ptr<SnapshotReader>(
-      new SnapshotReader(file, std::move(opened), std::move(post)));
+  try {
+    return std::unique_ptr<SnapshotReader>(
+        new SnapshotReader(file, std::move(opened), std::move(post)));
+  } catch (const std::system_error& refused) {
+    return no_thread(refused);
+  }
 }
 
 void SnapshotReader::read(std::uint64_t offset, std::size_t bytes_max,

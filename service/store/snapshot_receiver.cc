@@ -119,11 +119,9 @@ void SnapshotReceiver::write(std::uint64_t offset, Bytes piece, std::function<vo
         return staging->step([&] { return staging->file->append(piece.span()); });
       },
       [this, size, attempt = attempt_, done = std::move(done)](const Status& written) {
-        if (attempt == attempt_) {
-          queued_bytes_ -= size;
-          // The file is gone: the sender has to begin anew.
-          if (!written.ok()) forget();
-        }
+        queued_bytes_ -= size;
+        // The file is gone: the sender has to begin anew.
+        if (attempt == attempt_ && !written.ok()) forget();
         done(written);
       });
 }
@@ -154,7 +152,6 @@ void SnapshotReceiver::discard() {
 void SnapshotReceiver::forget() {
   expected_.reset();
   received_ = 0;
-  queued_bytes_ = 0;
   finishing_ = false;
   ++attempt_;
 }

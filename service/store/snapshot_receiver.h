@@ -73,7 +73,7 @@ class SnapshotReceiver {
   const ReceiverOptions options_;
   std::optional<ExpectedSnapshot> expected_;
   std::uint64_t received_ = 0;
-  std::size_t queued_bytes_ = 0;
+  std::size_t queued_bytes_ = 0;  // with the worker, also of a snapshot that was dropped
   bool finishing_ = false;
   std::uint64_t attempt_ = 0;  // one more for each snapshot that was begun
   std::shared_ptr<Staging> staging_;

@@ -113,9 +113,14 @@ class Store::Impl {
   void copy(CopyOptions options, std::function<void(Result<Snapshot>)> done) {
     CHECK(!copying(), "one copy at a time");
     copied_ = std::move(done);
-    copier_ = std::make_unique<Copier>(environment_, std::move(options), posting(&Impl::on_copied));
+    const auto finished = posting(&Impl::on_copied);
+    try {
+      copier_ = std::make_unique<Copier>(environment_, std::move(options), finished);
+    } catch (const std::system_error& refused) {
+      finished(no_thread(refused));
+    }
   }
-  bool copying() const { return copier_ != nullptr; }
+  bool copying() const { return copied_ != nullptr; }
   void cancel_copy() {
     if (copier_ != nullptr) copier_->cancel();
   }

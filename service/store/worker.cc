@@ -3,11 +3,17 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "raft/base/result.h"
+
 namespace coord::service {
 
 void give_way(int nice) {
   // On Linux a nice value is a thread's own, and inherited. Where it is refused nothing changes.
   static_cast<void>(::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), nice));
+}
+
+Error no_thread(const std::system_error& refused) {
+  return make_error(ErrorCode::kIo, "cannot start a thread: {}", refused.what());
 }
 
 Worker::Worker(Post post) : post_(std::move(post)), thread_([this] { work(); }) {}

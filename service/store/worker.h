@@ -8,8 +8,11 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
+
+#include "raft/base/error.h"
 
 namespace coord::service {
 
@@ -17,6 +20,9 @@ inline constexpr int kWorkerNice = 2;
 
 // Lets the calling thread, and those that it starts, give way to the loop and the log.
 void give_way(int nice = kWorkerNice);
+
+// What std::thread throws where the system has no more of them.
+Error no_thread(const std::system_error& refused);
 
 class Worker {
  public:

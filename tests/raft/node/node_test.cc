@@ -19,9 +19,11 @@ class NodeTest : public ::testing::Test {
     Restored restored;
     restored.configuration = std::move(configuration);
     restored.first_index = Index(1);
-    if (!entries.empty()) restored.hard_state.term = entries.back().id.term;
+    restored.hard_state.term = entries.empty() ? applied_before_.term : entries.back().id.term;
     restored.entries = std::move(entries);
-    node_ = std::make_unique<Node>(NodeOptions{.core = options}, std::move(restored),
+    restored.applied = applied_before_;
+    node_ = std::make_unique<Node>(NodeOptions{.core = options, .log_bytes_kept = log_bytes_kept_},
+                                   std::move(restored),
                                    Node::Dependencies{.log = log_,
                                                       .peers = links_,
                                                       .state_machine = state_machine_,
@@ -106,6 +108,8 @@ class NodeTest : public ::testing::Test {
   }
 
   Journal journal_;
+  std::uint64_t log_bytes_kept_ = limits::kLogBytesKept;
+  LogId applied_before_{};
   FakeLog log_{journal_};
   FakeLinks links_{journal_};
   FakeStateMachine state_machine_{journal_};
@@ -420,6 +424,14 @@ TEST_F(NodeTest, Log_IsCutBehindTheFlush_AsFarAsEveryMemberHasIt) {
   node_->log_cut(Index(900));
   node_->flushed(at(1, count));
   EXPECT_EQ(log_.cuts.size(), 1u);  // and not the same again
+}
+
+TEST_F(NodeTest, LogThatIsKeptForEver_IsNotCut) {
+  log_bytes_kept_ = std::uint64_t{1} << 62;
+  applied_before_ = at(1, 100);
+  start(voters({1, 2, 3}), {});
+  node_->flushed(at(1, 100));
+  EXPECT_TRUE(log_.cuts.empty());
 }
 
 }  // namespace

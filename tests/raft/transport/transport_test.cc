@@ -301,6 +301,23 @@ TEST_F(TransportTest, MemberThatNobodyToldOf_IsAnsweredAsAGuest_UntilItGoes) {
   EXPECT_EQ(b_.met.size(), met) << "a guest that has gone is not dialled for ever";
 }
 
+TEST_F(TransportTest, Refusal_CountsFromAMember_AndNotFromAGuest) {
+  a_.refuses = true;
+  b_.start({});
+  a_.start({{kB, b_.port}});
+  // B lets A in as a guest, dials it where A says, and is told that it was removed.
+  ASSERT_TRUE(eventually([&] { return !b_.trouble.empty(); }));
+  EXPECT_EQ(b_.trouble[0].code, ErrorCode::kMemberRemoved);
+  EXPECT_TRUE(b_.refused.empty());
+  b_.know({{kA, a_.port}});
+  ASSERT_TRUE(eventually([&] { return !b_.refused.empty(); }));
+  EXPECT_EQ(b_.refused[0].code, ErrorCode::kMemberRemoved);
+  const auto told = b_.refused.size();
+  b_.know({});
+  let_pass(milliseconds(100));
+  EXPECT_EQ(b_.refused.size(), told) << "nor from one that has left";
+}
+
 TEST_F(TransportTest, Guests_HaveABound_AndMakeRoomWhenTheyAreGone) {
   b_.start({});
   std::vector<std::unique_ptr<Member>> strangers;

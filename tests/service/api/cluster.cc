@@ -198,6 +198,7 @@ TestMember::TestMember(TestCluster& cluster, MemberId self,
           .refuse_writes = [this] { return refuse_writes; },
           .stats = [] { return ServerStats{}; },
           .identify = [this](std::string address, Duration) -> kj::Promise<Result<FoundMember>> {
+            if (cluster_.nobody_answers) return kj::NEVER_DONE;
             return cluster_.identify(address);
           }});
   login_ = api_->client_door([] {}).loginRequest().send().wait(cluster.scope());

@@ -130,6 +130,9 @@ class TestCluster {
   // What it says that it is named, instead of "n" and its number.
   void rename(MemberId member, const std::string& name) { names_[member] = name; }
 
+  // Whoever is asked who it is does not answer.
+  bool nobody_answers = false;
+
   // No message and no call gets from or to that member any more; calls under way break.
   void isolate(MemberId member);
   void heal() { isolated_.clear(); }

@@ -234,7 +234,73 @@ TEST_F(CompactorTest, AskedWhoDoesNotLead_OrLeadsNoLonger_Refuses) {
   scope.poll();
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->error().code, ErrorCode::kNotLeader);
+  EXPECT_TRUE(proposals.empty());
   EXPECT_EQ(answer->error().outcome, Outcome::kNotApplied) << "the next leader may be asked";
+}
+
+TEST_F(CompactorTest, LeadershipThatEnds_LeavesOpenWhatBecomesOfTheCommands) {
+  make({});
+  lead();
+  write(5000);
+  auto& answer = ask(5000);
+  step();
+  ASSERT_FALSE(proposals.empty());
+  auto& later = ask(5000);
+  compactor->on_fact(raft::SteppedDown{Term(1), true});
+  scope.poll();
+  EXPECT_EQ(answer->error().code, ErrorCode::kNotLeader);
+  EXPECT_EQ(answer->error().outcome, Outcome::kUnknown) << "the next leader may commit them";
+  EXPECT_EQ(later->error().outcome, Outcome::kNotApplied) << "nothing was proposed for that one";
+}
+
+TEST_F(CompactorTest, LeadershipThatEnds_AfterSomeCommandsWereApplied_IsUnknown) {
+  make({});
+  lead();
+  write(5000);
+  auto& answer = ask(5000);
+  while (line() == 0) run(milliseconds(1));
+  EXPECT_TRUE(proposals.empty());
+  compactor->on_fact(raft::SteppedDown{Term(1), true});
+  scope.poll();
+  EXPECT_EQ(answer->error().outcome, Outcome::kUnknown);
+}
+
+TEST_F(CompactorTest, LeadershipThatEnds_WhenAllCommandsWereRefused_HasAppliedNothing) {
+  make({});
+  lead();
+  write(5000);
+  auto& answer = ask(5000);
+  step();
+  ASSERT_FALSE(proposals.empty());
+  for (auto& proposal : std::exchange(proposals, {})) {
+    proposal.answer->fulfill(Result<CommandResults>(make_error(ErrorCode::kNotLeader, "no")));
+  }
+  scope.poll();
+  compactor->on_fact(raft::SteppedDown{Term(1), true});
+  scope.poll();
+  EXPECT_EQ(answer->error().outcome, Outcome::kNotApplied);
+}
+
+TEST_F(CompactorTest, AskedInEveryTurn_BeginsAllTheSame) {
+  make({});
+  lead();
+  write(5000);
+  for (int turn = 0; turn < 5 && proposals.empty(); ++turn) {
+    now += milliseconds(1);
+    timer.advanceTo(kj::origin<kj::TimePoint>() + now.time_since_epoch().count() * kj::NANOSECONDS);
+    ask(5000);
+  }
+  EXPECT_FALSE(proposals.empty());
+}
+
+TEST_F(CompactorTest, AskedByTooMany_RefusesMore) {
+  make({.waiting_max = 2});
+  lead();
+  write(5000);
+  EXPECT_FALSE(ask(5000));
+  EXPECT_FALSE(ask(4000));
+  EXPECT_EQ(ask(5000)->error().code, ErrorCode::kOverloaded);
+  EXPECT_EQ(ask(5000)->error().outcome, Outcome::kNotApplied);
 }
 
 TEST_F(CompactorTest, DeadlineThatPasses_IsUnknown_AndItGoesOn) {
@@ -258,7 +324,21 @@ TEST_F(CompactorTest, ShutDown_AnswersWhoWaits) {
   compactor->shut_down();
   scope.poll();
   EXPECT_EQ(answer->error().code, ErrorCode::kShuttingDown);
+  EXPECT_EQ(answer->error().outcome, Outcome::kNotApplied);
   EXPECT_EQ(ask(5000)->error().code, ErrorCode::kShuttingDown);
+}
+
+TEST_F(CompactorTest, ShutDown_WithCommandsUnderWay_DoesNotKnowWhatBecomesOfThem) {
+  make({});
+  lead();
+  write(5000);
+  auto& answer = ask(5000);
+  step();
+  ASSERT_FALSE(proposals.empty());
+  compactor->shut_down();
+  scope.poll();
+  EXPECT_EQ(answer->error().code, ErrorCode::kShuttingDown);
+  EXPECT_EQ(answer->error().outcome, Outcome::kUnknown);
 }
 
 // --- Through the API

@@ -1,11 +1,13 @@
 // Members that change, at whichever of them it is asked for; leadership that is handed over; and
 // what becomes of writes meanwhile.
 #include <gtest/gtest.h>
+#include <kj/async-io.h>
 
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "schema/rpc/connection.h"
 #include "tests/service/api/cluster.h"
 
 namespace coord::service {
@@ -229,11 +231,81 @@ TEST_F(MembershipCalls, LeadershipThatIsNotTaken_StaysAndWritesGoOn) {
   EXPECT_FALSE(at_leader.poll(cluster_.scope())) << "it waits";
   const auto answer = cluster_.wait(kj::mv(transferring));
   EXPECT_TRUE(has(error_of(answer), "has not taken the leadership over")) << error_of(answer);
+  EXPECT_EQ(answer.getFailure().getOutcome(), schema::Outcome::UNKNOWN)
+      << "that it shall take it may yet reach it";
   EXPECT_EQ(error_of(cluster_.wait(kj::mv(at_leader))), "");
   EXPECT_EQ(error_of(cluster_.wait(kj::mv(passed_on))), "");
   EXPECT_EQ(error_of(cluster_.wait(kj::mv(granted))), "");
   EXPECT_LT(cluster_.now() - begun, milliseconds(1000));
   EXPECT_EQ(cluster_.leader().id(), leader.id());
+}
+
+TEST_F(MembershipCalls, AddressesAreAsked_OnlySoManyAtATime) {
+  TestMember& leader = cluster_.leader();
+  const auto probe = [&] {
+    auto request = leader.membership().probeRequest();
+    request.setPeerAddress(TestCluster::address_of(MemberId(1)).c_str());
+    return request.send();
+  };
+  cluster_.nobody_answers = true;
+  {
+    std::vector<decltype(probe())> probes;
+    for (int i = 0; i < 16; ++i) probes.push_back(probe());
+    cluster_.step();
+    for (auto& each : probes) EXPECT_FALSE(each.poll(cluster_.scope()));
+    EXPECT_TRUE(has(error_of(cluster_.wait(probe())), "overloaded"));
+    EXPECT_TRUE(has(error_of(cluster_.wait(learner(leader, MemberId(4)).send())), "overloaded"));
+  }
+  cluster_.nobody_answers = false;
+  EXPECT_EQ(error_of(cluster_.wait(probe())), "") << "they are gone";
+}
+
+// A client's connection as the server makes it: what a message may be read is bounded there, and
+// is not in a call within this process.
+class ClientConnection {
+ public:
+  ClientConnection(TestCluster& cluster, TestMember& member) {
+    auto pipe = kj::newTwoWayPipe();
+    rpc::ConnectionOptions options;
+    options.messages.message_bytes_max = limits::kConfigurableRequestBytesMax + limits::kMiB;
+    server_ = rpc::Connection::server(kj::mv(pipe.ends[0]), cluster.timer(),
+                                      member.api().client_door([] {}), options);
+    client_ = rpc::Connection::client(kj::mv(pipe.ends[1]), cluster.timer());
+  }
+  schema::Kv::Client kv() {
+    auto login = client_->bootstrap().castAs<schema::Coord>().loginRequest().send();
+    return login.getServices().getKv();
+  }
+
+ private:
+  kj::Own<rpc::Connection> server_;
+  kj::Own<rpc::Connection> client_;
+};
+
+TEST_F(MembershipCalls, LargeWrites_WaitForALeadershipThatIsNotTaken) {
+  TestMember& leader = cluster_.leader();
+  TestMember& target = cluster_.follower();
+  cluster_.isolate(target.id());
+  TestMember& other = cluster_.follower();
+  ClientConnection to_leader(cluster_, leader);
+  ClientConnection to_other(cluster_, other);
+  const std::string value(900 * limits::kKiB, 'v');
+  const auto put_large = [&](ClientConnection& connection, std::string_view key) {
+    auto request = connection.kv().writeRequest();
+    request.setDeadlineMs(20'000);
+    fill_put(request.initWrites(1)[0], key, value);
+    return request.send();
+  };
+  auto transferring = transfer(leader, target.id());
+  cluster_.step();
+  auto at_leader = put_large(to_leader, "a");
+  auto passed_on = put_large(to_other, "b");
+  cluster_.run(milliseconds(400));
+  EXPECT_FALSE(at_leader.poll(cluster_.scope())) << "it waits";
+  EXPECT_FALSE(passed_on.poll(cluster_.scope())) << "it waits";
+  EXPECT_TRUE(has(error_of(cluster_.wait(kj::mv(transferring))), "has not taken"));
+  EXPECT_EQ(error_of(cluster_.wait(kj::mv(at_leader))), "");
+  EXPECT_EQ(error_of(cluster_.wait(kj::mv(passed_on))), "");
 }
 
 TEST_F(MembershipCalls, LeadershipForWhoCannotLead_IsRefusedWithTheReason) {

@@ -376,6 +376,27 @@ TEST(SnapshotReceiver, MoreThanItsQueueHolds_IsRefusedUntilSomeIsWritten) {
   EXPECT_TRUE(r.finish().ok());
 }
 
+TEST(SnapshotReceiver, WhatWaitsOfADroppedSnapshot_TakesRoomUntilItIsGone) {
+  Receiving r(150'000);
+  r.receiver->begin(r.expected);
+  int settled = 0;
+  const auto write = [&] {
+    std::optional<ErrorCode> refused;
+    r.receiver->write(0, r.bytes.slice(0, 100'000), [&](const Status& status) {
+      ++settled;
+      if (!status.ok()) refused = status.error().code;
+    });
+    return refused;
+  };
+  EXPECT_FALSE(write());
+  r.receiver->discard();
+  r.receiver->begin(r.expected);
+  EXPECT_EQ(write(), ErrorCode::kOverloaded);
+  while (settled < 2) r.f.queue.run_one();
+  EXPECT_FALSE(write());
+  while (settled < 3) r.f.queue.run_one();
+}
+
 TEST(SnapshotReceiver, DiscardedWhileItIsFinished_SaysSo) {
   Receiving r;
   r.receiver->begin(r.expected);

@@ -74,8 +74,8 @@ std::string_view role_of(const MembersResult& members, const MemberInfo& member)
   return member.id == members.leader ? "leader" : "voter";
 }
 
-const MemberProgress* progress_of(const Result<MembersProgress>& progress, MemberId id) {
-  return progress ? progress_of(*progress, id) : nullptr;
+const MemberProgress* progress_if_known(const Result<MembersProgress>& all, MemberId id) {
+  return all ? progress_of(*all, id) : nullptr;
 }
 
 std::uint64_t behind(Index last, const MemberProgress& progress) {
@@ -89,7 +89,7 @@ Json json_of_listed(const MembersResult& members, const MemberInfo& member,
                          {"role", role_of(members, member)},
                          {"peer", Json::bytes(member.peer_address)},
                          {"endpoint", Json::bytes(member.client_address)}};
-  if (const MemberProgress* progress = progress_of(all, member.id)) {
+  if (const MemberProgress* progress = progress_if_known(all, member.id)) {
     object.emplace_back("active", progress->recently_active);
     object.emplace_back("replication", to_string(progress->replication));
     object.emplace_back("match_index", Json::number(progress->match_index));
@@ -101,7 +101,7 @@ Json json_of_listed(const MembersResult& members, const MemberInfo& member,
 
 TableRow row_of(const MembersResult& members, const MemberInfo& member,
                 const Result<MembersProgress>& all) {
-  const MemberProgress* progress = progress_of(all, member.id);
+  const MemberProgress* progress = progress_if_known(all, member.id);
   const auto field = [](const std::string& text) { return text.empty() ? "-" : escape(text); };
   return {shown_name(member),
           fmt::format("{:x}", member.id),

@@ -23,7 +23,7 @@ std::string_view to_string(LockMode mode) {
   return mode == LockMode::kShared ? "shared" : "exclusive";
 }
 
-Json json_of(const LockHolder& holder) {
+Json json_of_holder(const LockHolder& holder) {
   return Json::object({{"session", Json::number(holder.session)},
                        {"token", Json::number(holder.token)},
                        {"since", utc_time(holder.since_ms)},
@@ -32,11 +32,11 @@ Json json_of(const LockHolder& holder) {
                        {"name", Json::bytes(holder.name)}});
 }
 
-Json json_of(const LockInfo& lock) {
+Json json_of_lock(const LockInfo& lock) {
   Json::Array holders;
-  for (const LockHolder& holder : lock.holders) holders.push_back(json_of(holder));
+  for (const LockHolder& holder : lock.holders) holders.push_back(json_of_holder(holder));
   Json::Array waiters;
-  for (const LockHolder& waiter : lock.waiters) waiters.push_back(json_of(waiter));
+  for (const LockHolder& waiter : lock.waiters) waiters.push_back(json_of_holder(waiter));
   return Json::object({{"name", Json::bytes(lock.lock.name)},
                        {"mode", to_string(lock.mode)},
                        {"holders", std::move(holders)},
@@ -61,7 +61,7 @@ std::string text_of(const LockInfo& lock) {
 
 void print(const Printer& out, const LockInfo& lock) {
   if (out.json()) {
-    out.object(json_of(lock));
+    out.object(json_of_lock(lock));
   } else {
     out.line(text_of(lock));
   }

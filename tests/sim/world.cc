@@ -127,7 +127,8 @@ void World::on_passed_over(Member& member, Index through) {
 
 void World::on_leads(Member& member, Term term) {
   for (const auto& other : members_) {
-    if (other.get() != &member && other->may_read_under_lease()) {
+    // A late vote may still elect the leader of a term that others have left behind.
+    if (other->may_read_under_lease() && other->node().term() < term) {
       violated("member {} leads term {} while member {} may still answer reads under its lease",
                member.id(), term, other->id());
     }

@@ -65,6 +65,7 @@ class World final : public Member::Observer {
   // not unseat whoever does.
   void expect_calm_beside_the_deaf();
   Duration patience() const;
+  std::uint64_t entries_of(const std::vector<MemberId>& ids);
 
   Member& at(std::uint64_t number) { return *members_[number - 1]; }
 

@@ -80,7 +80,12 @@ void Core::Impl::append_configuration(Configuration configuration) {
 
 void Core::Impl::configuration_changed() {
   report(ConfigurationChanged{configurations_.latest_index(), configuration()});
-  if (Leader* leader = std::get_if<Leader>(&role_)) add_peers(*leader);
+  Leader* leader = std::get_if<Leader>(&role_);
+  if (leader == nullptr) return;
+  add_peers(*leader);
+  // A round that was under way may be acknowledged by all that count now; perhaps nobody is left
+  // whose answer would say so.
+  count_acknowledgements(*leader);
 }
 
 void Core::Impl::add_peers(Leader& leader) {

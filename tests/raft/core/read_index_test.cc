@@ -105,6 +105,27 @@ TEST(ReadIndex, LostRound_IsMadeUpForByTheNextHeartbeat) {
   EXPECT_EQ(cluster.reads(1).size(), 1u);
 }
 
+TEST(ReadIndex, LeaderThatIsLeftAlone_AnswersTheReadsOfTheRoundUnderWay) {
+  Cluster cluster({.members = 2, .core = {}, .fast_disk = false});
+  cluster.elect(1);
+  cluster.deliver();
+  ASSERT_TRUE(cluster.core(1).confirmed());
+  ASSERT_TRUE(cluster.change(1, voters({1})));
+  cluster.deliver();
+  cluster.persist(2);
+  cluster.deliver();
+  // The other one has all that it is needed for. It never hears of the round.
+  cluster.cut(1, 2);
+  cluster.step(1, Read{ReadId(1)});
+  ASSERT_TRUE(cluster.reads(1).empty()) << "both count in the joint configuration";
+  cluster.persist(1);
+  ASSERT_EQ(describe(cluster.configuration(1)), "voters 1");
+  ASSERT_EQ(cluster.reads(1).size(), 1u);
+  EXPECT_TRUE(std::holds_alternative<Index>(cluster.reads(1)[0].answer));
+  cluster.step(1, Read{ReadId(2)});
+  EXPECT_EQ(cluster.reads(1).size(), 2u);
+}
+
 TEST(ReadIndex, Follower_AsksTheLeader_OnceForAllThatWait) {
   Cluster cluster({});
   cluster.elect(1);

@@ -1,17 +1,22 @@
 #include "raft/core/configurations.h"
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 #include <utility>
 
 #include "raft/base/check.h"
 
 namespace coord::raft {
 
+std::deque<Configurations::Entry>::const_iterator Configurations::entry_as_of(Index index) const {
+  auto entry = std::prev(entries_.end());
+  while (entry != entries_.begin() && entry->index > index) --entry;
+  return entry;
+}
+
 const Configuration& Configurations::as_of(Index index) const {
-  for (auto entry = entries_.rbegin(); entry != entries_.rend(); ++entry) {
-    if (entry->index <= index) return entry->configuration;
-  }
-  return entries_.front().configuration;
+  return entry_as_of(index)->configuration;
 }
 
 bool Configurations::any_between(Index from, Index through) const {
@@ -24,6 +29,20 @@ bool Configurations::had_member(MemberId id, Index from, Index through) const {
   return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
     return entry.index > from && entry.index <= through && entry.configuration.contains(id);
   });
+}
+
+bool Configurations::may_be_voter(MemberId id, Index committed) const {
+  return std::any_of(entry_as_of(committed), entries_.end(),
+                     [&](const Entry& entry) { return entry.configuration.is_voter(id); });
+}
+
+std::vector<MemberId> Configurations::members_since(Index committed) const {
+  std::set<MemberId> all;
+  for (auto entry = entry_as_of(committed); entry != entries_.end(); ++entry) {
+    const std::vector<MemberId> members = entry->configuration.members();
+    all.insert(members.begin(), members.end());
+  }
+  return {all.begin(), all.end()};
 }
 
 void Configurations::append(Index index, Configuration configuration) {

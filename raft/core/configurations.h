@@ -5,6 +5,7 @@
 
 #include <deque>
 #include <optional>
+#include <vector>
 
 #include "raft/core/configuration.h"
 
@@ -28,6 +29,14 @@ class Configurations {
   // ... with that member in it.
   bool had_member(MemberId id, Index from, Index through) const;
 
+  // What is committed may reach further than is known, above all after a restart: any of the one as
+  // of what is known, and of those after it, may be the newest that is committed.
+  //
+  // True if the member is a voter in one of them.
+  bool may_be_voter(MemberId id, Index committed) const;
+  // All members of all of them, in order of id.
+  std::vector<MemberId> members_since(Index committed) const;
+
   void append(Index index, Configuration configuration);
   // Entries from there on are off the log. True if the newest configuration was among them.
   bool truncate_from(Index from);
@@ -44,6 +53,9 @@ class Configurations {
     Index index;
     Configuration configuration;
   };
+
+  std::deque<Entry>::const_iterator entry_as_of(Index index) const;
+
   std::deque<Entry> entries_;  // in order; never empty
 };
 

@@ -170,7 +170,7 @@ void Core::Impl::become_leader() {
     leader.peers.emplace(member, Progress(log_.last_index().next(), window, now_));
   }
   // Whoever leaves by a configuration that is not committed yet has to be told so by us.
-  for (const MemberId member : configurations_.as_of(commit_).members()) {
+  for (const MemberId member : configurations_.members_since(commit_)) {
     if (member == options_.self || configuration().contains(member)) continue;
     Progress leaving(log_.last_index().next(), window, now_);
     leaving.leaving_since = now_;

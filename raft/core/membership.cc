@@ -122,9 +122,7 @@ void Core::Impl::committed_configuration(Index before) {
 // Whoever is no voter any more may still be needed until that is committed: it may be the only one
 // left that has the entry, and then nobody else can win an election (Raft §4.2.2).
 bool Core::Impl::may_campaign() const {
-  return configuration().is_voter(options_.self) ||
-         (configurations_.latest_index() > commit_ &&
-          configurations_.as_of(commit_).is_voter(options_.self));
+  return configurations_.may_be_voter(options_.self, commit_);
 }
 
 void Core::Impl::finish_change(Leader& leader) {

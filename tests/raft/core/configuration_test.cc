@@ -187,6 +187,17 @@ COORD_PROPERTY(ConfigurationsTwin, NewestIsInForce_AndTheOneBeforeItComesBack, k
       return entry.first > committed && entry.first <= probe && entry.second.contains(member);
     });
     RC_ASSERT(configurations.had_member(member, committed, probe) == had);
+    // The newest at or before the probe, or the oldest there is, and all behind it.
+    std::set<MemberId> members;
+    bool votes = false;
+    for (auto entry = as_of == all.begin() ? as_of : std::prev(as_of); entry != all.end();
+         ++entry) {
+      votes = votes || entry->second.is_voter(member);
+      for (const MemberId id : entry->second.members()) members.insert(id);
+    }
+    RC_ASSERT(configurations.may_be_voter(member, probe) == votes);
+    RC_ASSERT(configurations.members_since(probe) ==
+              std::vector<MemberId>(members.begin(), members.end()));
   }
 }
 

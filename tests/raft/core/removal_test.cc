@@ -95,6 +95,27 @@ TEST(Removal, LeaderThatIsNoVoterOfTheNewConfiguration_MayBeNeededToCommitIt) {
   EXPECT_EQ(cluster.count<Removed>(1), 1) << "it led, committed its own removal, and went";
 }
 
+TEST(Removal, FormerLearnerThatLeavesTheVotersAgain_MayBeNeeded_WhateverItRemembersAsCommitted) {
+  // As above, but after its restart it knows of nothing that is committed after it was a learner.
+  Cluster cluster({.members = 1, .learners = 1});
+  cluster.elect(1);
+  cluster.run(milliseconds(300));
+  ASSERT_TRUE(cluster.change(1, voters({1, 2})));
+  cluster.run(milliseconds(300));
+  ASSERT_TRUE(cluster.transfer(1, 2));
+  cluster.run(milliseconds(300));
+  ASSERT_EQ(cluster.leader(), 2);
+  ASSERT_TRUE(cluster.change(2, voters({1}, {2})));
+  cluster.deliver(2, 1), cluster.deliver(1, 2);
+  ASSERT_EQ(describe(cluster.configuration(2)), "voters 1, learners 2");
+  cluster.drop(2, 1);
+  ASSERT_TRUE(cluster.configuration(1).is_joint());
+  for (const int member : {1, 2}) cluster.crash(member), cluster.restart(member);
+  cluster.run(seconds(5));
+  EXPECT_EQ(cluster.leader(), 1);
+  EXPECT_EQ(describe(cluster.configuration(1)), "voters 1, learners 2");
+}
+
 TEST(Removal, RemovedMember_IsToldSo) {
   Cluster cluster({});
   cluster.elect(1);

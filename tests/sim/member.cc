@@ -7,6 +7,7 @@
 #include "raft/core/describe.h"
 #include "raft/node/durable_log.h"
 #include "raft/storage/format.h"
+#include "raft/storage/recovery.h"
 #include "tests/sim/dice.h"
 
 namespace coord::sim {
@@ -29,7 +30,8 @@ std::vector<std::byte> segment_after(raft::LogId base, MemberId member, std::siz
                                    .number = 1,
                                    .seed = raft::first_seed(kCluster, member),
                                    .hard_state = {.term = base.term, .vote = {}},
-                                   .previous = base};
+                                   .previous = base,
+                                   .file_bytes = bytes};
   raft::encode_segment_header(
       header, std::span<std::byte, raft::kBlockBytes>(segment.data(), raft::kBlockBytes));
   return segment;
@@ -96,7 +98,31 @@ void Member::handle(const Opened& action) {
   files_.finish();
   opening_ = false;
   if (opening_failed_) return refuse(*opening_failed_);
+  if (!damaged) check_tail();
   begin(std::move(opened_));
+}
+
+// What a crash has left behind the end of the log would be taken for a part of it once the log has
+// grown up to there.
+void Member::check_tail() {
+  std::uint64_t newest = 0;
+  const auto names = files_.list(log_options().directory);
+  if (!names.ok()) return;
+  for (const std::string& name : *names) {
+    newest = std::max(newest, raft::parse_segment_name(name).value_or(0));
+  }
+  if (newest == 0) return;
+  const auto path = log_options().directory / raft::segment_name(newest);
+  const std::span<const std::byte> content(files_.bytes(path));
+  const auto header = raft::check_segment_header(path, content, kCluster, id_, newest);
+  if (!header.ok()) return;
+  const auto end = raft::scan_records(path, content, header->seed,
+                                      [](const raft::Record&, auto, auto) { return std::nullopt; });
+  const auto rest = content.subspan(end.value());
+  if (std::any_of(rest.begin(), rest.end(), [](std::byte byte) { return byte != std::byte{}; })) {
+    violated("member {} starts with something behind the end of its log, {} of {}", id_,
+             end.value(), path.string());
+  }
 }
 
 void Member::begin(std::unique_ptr<raft::Log> log) {

@@ -109,6 +109,7 @@ class Member final : private raft::PeerLinks,
   void open();
   void later(Duration delay, std::function<void()> work);
   void install(State state);
+  void check_tail();
   void begin(std::unique_ptr<raft::Log> log);
   void refuse(const Error& error);
   void stop_by_itself(const Error& error);

@@ -379,12 +379,6 @@ void Checker::learn_commit(MemberId id, Term term, Index commit,
   }
 }
 
-void Checker::arrives(const Message& message) {
-  const auto* request = std::get_if<raft::VoteRequest>(&message.body);
-  if (request == nullptr || request->pre_vote) return;
-  campaigns_[{message.from, message.term}].heard_by.insert(message.to);
-}
-
 void Checker::leaves(const Message& message, const raft::Core& core) {
   const Member& member = members_[message.from.value()];
   if (const auto* reply = std::get_if<raft::VoteReply>(&message.body)) {

@@ -6,6 +6,7 @@
 
 #include <deque>
 #include <map>
+#include <optional>
 #include <set>
 #include <span>
 #include <vector>
@@ -28,7 +29,13 @@ class Checker {
   void installed(MemberId id, const State& state);
   // The batch is part of the member's log from now on, durable or not (Log Matching).
   void logged(MemberId id, const raft::Durable& batch);
-  // Where the newest configuration in the member's log stands.
+  // The newest configuration in what is part of the member's log, if it ever started; and where
+  // that stands.
+  std::optional<raft::Configuration> newest_configuration_of(MemberId id) const {
+    const auto& configurations = members_[id.value()].configurations;
+    if (configurations.empty()) return std::nullopt;
+    return configurations.back().second;
+  }
   Index newest_configuration(MemberId id) const {
     return members_[id.value()].configurations.back().first;
   }
@@ -49,8 +56,10 @@ class Checker {
   void leads(MemberId id, Term term);
   // The member's state machine was given an entry, and is now like this (State Machine Safety).
   void applied(MemberId id, const raft::Entry& entry, const State& state);
-  // A message is taken by the member it is for.
-  void arrives(const raft::Message& message);
+  // The member has been asked for its vote, and has listened.
+  void heard_campaign(MemberId id, MemberId candidate, Term term) {
+    campaigns_[{candidate, term}].heard_by.insert(id);
+  }
   // A message leaves the member, which is like this: is what it promises durable, and has a vote
   // that it refuses a reason?
   void leaves(const raft::Message& message, const raft::Core& core);

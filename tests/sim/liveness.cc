@@ -2,6 +2,7 @@
 // within twenty election timeouts a leader, a fresh write and a fresh read, everywhere the same log
 // and the same state; and then silence but for its heartbeats.
 #include <algorithm>
+#include <set>
 
 #include "raft/core/describe.h"
 #include "tests/sim/dice.h"
@@ -22,6 +23,15 @@ void World::stop_faults() {
   }
 }
 
+// The one that it goes by, or will when it runs: the newest in its log, committed or not.
+raft::Configuration World::configuration_of(MemberId id) const {
+  const Member& member = *members_[id.value() - 1];
+  if (member.running()) return member.node().status().configuration;
+  return checker_.newest_configuration_of(id).value_or(checker_.configuration());
+}
+
+// By the configuration that is committed, and by those that they go by themselves: what a leader
+// has appended last is in force for it, and for whoever wants to follow it.
 bool World::decides(const std::vector<MemberId>& members) const {
   const auto decide = [&](const std::vector<MemberId>& voters) {
     const auto count = std::count_if(voters.begin(), voters.end(), [&](MemberId id) {
@@ -29,14 +39,24 @@ bool World::decides(const std::vector<MemberId>& members) const {
     });
     return voters.empty() || 2 * static_cast<std::size_t>(count) > voters.size();
   };
-  return decide(checker_.configuration().voters) && decide(checker_.configuration().outgoing);
+  const auto decide_by = [&](const raft::Configuration& configuration) {
+    return decide(configuration.voters) && decide(configuration.outgoing);
+  };
+  return decide_by(checker_.configuration()) &&
+         std::all_of(members.begin(), members.end(),
+                     [&](MemberId id) { return decide_by(configuration_of(id)); });
 }
 
 std::vector<MemberId> World::draw_core() {
   Prng& dice = stage_.nemesis_dice;
+  std::set<MemberId> takes_part;
+  for (const MemberId id : checker_.configuration().members()) {
+    takes_part.insert(id);
+    const auto newest = configuration_of(id).members();
+    takes_part.insert(newest.begin(), newest.end());
+  }
   std::vector<MemberId> core;
-  const raft::Configuration& configuration = checker_.configuration();
-  for (const MemberId id : configuration.members()) {
+  for (const MemberId id : takes_part) {
     // Damage may still be found, when the member starts.
     if (!at(id.value()).damaged && !at(id.value()).halted()) core.push_back(id);
   }
@@ -73,11 +93,11 @@ Duration World::patience() const {
   return 20 * stage_.swarm.core.election_timeout_max;
 }
 
-std::uint64_t World::entries_of(const std::vector<MemberId>& ids) {
+std::uint64_t World::stored_by(const std::vector<MemberId>& ids) {
   std::uint64_t sum = 0;
   for (const MemberId id : ids) {
     const Member& member = at(id.value());
-    if (member.running()) sum += member.node().status().durable.value();
+    if (member.running()) sum += member.node().status().durable.value() + member.snapshot_bytes();
   }
   return sum;
 }
@@ -90,9 +110,10 @@ void World::expect_progress(std::vector<MemberId> core) {
   std::uint64_t stored = 0;
   while (stage_.now < end) {
     run_for(milliseconds(50));
-    // Where little goes into an append, whoever lacks much takes long; but it has to go on.
-    if (progressed && entries_of(core) > stored) end = std::min(last_end, stage_.now + patience());
-    stored = entries_of(core);
+    // Where little goes into an append or into a piece of a snapshot, whoever lacks much takes
+    // long; but it has to go on.
+    if (progressed && stored_by(core) > stored) end = std::min(last_end, stage_.now + patience());
+    stored = stored_by(core);
     std::erase_if(core, [&](MemberId id) { return at(id.value()).halted(); });
     // What a disk did before the faults ended may stop a member only now.
     for (const MemberId id : core) at(id.value()).start();

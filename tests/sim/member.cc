@@ -253,8 +253,13 @@ void Member::receive(raft::Message message) {
   // As the transport does, whose greeting is refused then.
   if (state_.is_removed(message.from)) return observer_.on_refused(message.from);
   step([this, message = std::move(message)](raft::Node& node) mutable {
-    checker_.arrives(message);
+    const MemberId from = message.from;
+    const Term term = message.term;
+    const auto* request = std::get_if<raft::VoteRequest>(&message.body);
+    const bool wants_vote = request != nullptr && !request->pre_vote;
     node.receive(std::move(message));
+    // Whoever sticks to a leader does not listen.
+    if (wants_vote && node.term() == term) checker_.heard_campaign(id_, from, term);
   });
 }
 

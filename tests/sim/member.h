@@ -81,6 +81,8 @@ class Member final : private raft::PeerLinks,
   const State& state() const { return state_; }
   // What its disk has the state as of.
   Index flushed() const { return flushed_.applied().index; }
+  // What it has of a snapshot that it is being sent; only while running.
+  std::uint64_t snapshot_bytes() const { return snapshots_->stored_bytes(); }
 
   MemberId id() const { return id_; }
   std::uint8_t number() const { return static_cast<std::uint8_t>(id_.value()); }

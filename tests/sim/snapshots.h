@@ -33,6 +33,8 @@ class SimSnapshots final : public raft::SnapshotStore {
   void install(raft::LogId last, std::function<void()> done) override;
   void discard() override;
 
+  std::uint64_t stored_bytes() const { return staging_ ? staging_->bytes.size() : 0; }
+
  private:
   struct Staging {
     raft::LogId last;

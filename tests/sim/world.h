@@ -53,6 +53,7 @@ class World final : public Member::Observer {
   // --- liveness.cc: what a healed cluster owes ---
   void stop_faults();
   // These are enough to decide, as things stand.
+  raft::Configuration configuration_of(MemberId id) const;
   bool decides(const std::vector<MemberId>& members) const;
   std::vector<MemberId> draw_core();
   void freeze_others(const std::vector<MemberId>& core);
@@ -65,7 +66,8 @@ class World final : public Member::Observer {
   // not unseat whoever does.
   void expect_calm_beside_the_deaf();
   Duration patience() const;
-  std::uint64_t entries_of(const std::vector<MemberId>& ids);
+  // Entries, and bytes of snapshots that are not whole yet.
+  std::uint64_t stored_by(const std::vector<MemberId>& ids);
 
   Member& at(std::uint64_t number) { return *members_[number - 1]; }
 

@@ -36,10 +36,10 @@ void Nemesis::again(What what, Duration mean) {
 void Nemesis::handle(const Trouble& trouble) {
   if (stage_.healed) return;
   if (trouble.what == What::kHeal) {
-    stage_.tell("the partition heals");
-    network_.heal_partition();
+    if (stage_.now >= cut_off_until_) heal_partition();
     return again(What::kPartition, stage_.swarm.partition_every);
   }
+  if (trouble.what == What::kRejoin) return heal_partition();
   if (trouble.what == What::kSpace) {
     Member& member = *members_[trouble.member - 1u];
     member.files().set_capacity(UINT64_MAX);
@@ -63,7 +63,7 @@ void Nemesis::handle(const Trouble& trouble) {
       break;
     case What::kPartition:
       stage_.after(up_to(stage_.nemesis_dice, swarm.partition_max), Trouble{What::kHeal});
-      if (kept) begin_partition(dice);
+      if (kept && stage_.now >= cut_off_until_) begin_partition(dice);
       break;
     case What::kClog:
       again(trouble.what, swarm.clog_every);
@@ -101,6 +101,7 @@ void Nemesis::handle(const Trouble& trouble) {
       if (kept) unseat(dice, MemberId(trouble.member));
       break;
     case What::kHeal:
+    case What::kRejoin:
     case What::kSpace:
       break;
   }
@@ -213,6 +214,11 @@ void Nemesis::begin_partition(Prng dice) {
   // Cutting off a leader that has clients is what makes logs diverge.
   const std::uint64_t favourite = leader_or_anyone(dice).number();
   network_.partition(dice, members_.size(), favourite);
+}
+
+void Nemesis::heal_partition() {
+  stage_.tell("the partition heals");
+  network_.heal_partition();
 }
 
 void Nemesis::clog_someone(Prng dice) {

@@ -30,6 +30,7 @@ class Nemesis {
   void crash(Member& member, Prng& dice);
   void pause_someone(Prng dice);
   void begin_partition(Prng dice);
+  void heal_partition();
   void clog_someone(Prng dice);
   void reset_someone(Prng dice);
   void break_connections(Prng dice);
@@ -50,6 +51,8 @@ class Nemesis {
   Checker& checker_;
   std::vector<std::unique_ptr<Member>>& members_;
   std::optional<Instant> leader_crashed_at_;
+  // Nobody else is cut off meanwhile, and no end of another partition ends it.
+  Instant cut_off_until_{};
   Term newest_leader_term_{};
   Term transferred_from_{};
 };

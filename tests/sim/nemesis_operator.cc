@@ -66,13 +66,18 @@ std::optional<raft::Configuration> Nemesis::draw_target(Prng& dice, const Member
   return target;
 }
 
-// It takes on more than the others will have gone on by when they find out, and then they may have
-// no log for it any more.
+// It takes on more than the others will have gone on by when it is back, and then they may have no
+// log for it any more: its own is longer than the snapshot that it is sent.
 void Nemesis::cut_off_with_work(Prng& dice, Member& leader) {
   stage_.tell("{} is cut off", leader.id());
-  network_.partition(dice, members_.size(), leader.number());
-  stage_.after(up_to(dice, stage_.swarm.partition_max), Trouble{Trouble::What::kHeal});
-  for (std::uint64_t i = dice.below(100); i > 0; --i) {
+  std::array<bool, kMembersMax> alone{};
+  alone[leader.number()] = true;
+  network_.heal_partition();
+  network_.separate(alone);
+  const bool long_enough = dice.chance(1, 2);
+  cut_off_until_ = stage_.now + up_to(dice, long_enough ? seconds(6) : stage_.swarm.partition_max);
+  stage_.after(cut_off_until_ - stage_.now, Trouble{Trouble::What::kRejoin});
+  for (std::uint64_t i = dice.below(long_enough ? 2000 : 100); i > 0; --i) {
     static_cast<void>(leader.propose(encode(Command{.stamp = leader.wall_clock()})));
   }
 }

@@ -51,9 +51,9 @@ class Network {
   // What is sent on the member's links from now on arrives only then; one link if `to` is given.
   void clog(std::uint64_t from, std::optional<std::uint64_t> to, Instant until);
   void reset(Prng& dice, std::uint64_t from, std::uint64_t to);
-  // Nothing passes between the two groups.
   // Nothing reaches it, or nothing from that one; what it sends arrives.
   void deafen(std::uint64_t member, std::optional<std::uint64_t> to_whom);
+  // Nothing passes between the two groups.
   void separate(const std::array<bool, kMembersMax>& group);
   // From now on nothing goes wrong.
   void become_perfect();

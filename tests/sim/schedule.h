@@ -74,6 +74,7 @@ struct Trouble {
     kPause,
     kPartition,
     kHeal,
+    kRejoin,
     kClog,
     kReset,
     kBreak,

@@ -88,5 +88,16 @@ TEST(FlushPages, AreAtMostThoseThatTheTablesHave) {
   EXPECT_LT(f.store->flush_pages(), 1000u) << "there are no more than that";
 }
 
+TEST(FlushPages, CountLess_WhereTheyAreWrittenInARow) {
+  Fixture f;
+  f.open();
+  constexpr std::size_t kPages = 2000;
+  for (std::size_t i = 0; i < kPages; ++i) {
+    f.store->append(Table::kChanges, fmt::format("{:08}", i), std::string(4000, 'x'));
+  }
+  EXPECT_GT(f.store->flush_pages(), kPages / 10);
+  EXPECT_LT(f.store->flush_pages(), kPages / 3);
+}
+
 }  // namespace
 }  // namespace coord::service

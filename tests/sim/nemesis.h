@@ -39,6 +39,7 @@ class Nemesis {
   void jump_wall_clock(Prng dice);
   // --- nemesis_operator.cc: what an operator does ---
   void change_members(Prng dice);
+  void change_members_once(Prng& dice, Member& leader);
   void cut_off_with_work(Prng& dice, Member& leader);
   void transfer(Prng dice);
   void unseat(Prng dice, MemberId receiver);

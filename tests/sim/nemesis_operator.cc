@@ -85,13 +85,21 @@ void Nemesis::cut_off_with_work(Prng& dice, Member& leader) {
 void Nemesis::change_members(Prng dice) {
   Member* leader = this->leader();
   if (leader == nullptr) return;
-  const auto target = draw_target(dice, *leader);
-  if (!target) return;
-  const raft::Configuration before = leader->node().status().configuration;
-  if (meets(stage_.swarm, Fault::kPartitions) && dice.chance(1, 4))
+  if (meets(stage_.swarm, Fault::kPartitions) && dice.chance(1, 4)) {
     cut_off_with_work(dice, *leader);
-  stage_.tell("{} is to change the members to {}", leader->id(), raft::describe(*target));
-  if (const auto done = leader->change(*target); !done.ok()) {
+  }
+  // Whoever is in a hurry does not wait for one change to be done before asking for the next.
+  for (std::uint64_t i = 1 + (dice.chance(1, 4) ? dice.below(6) : 0); i > 0; --i) {
+    if (leader->running()) change_members_once(dice, *leader);
+  }
+}
+
+void Nemesis::change_members_once(Prng& dice, Member& leader) {
+  const auto target = draw_target(dice, leader);
+  if (!target) return;
+  const raft::Configuration before = leader.node().status().configuration;
+  stage_.tell("{} is to change the members to {}", leader.id(), raft::describe(*target));
+  if (const auto done = leader.change(*target); !done.ok()) {
     stage_.tell("refused: {}", done.error().message);
     stage_.reached(Situation::kChangeRefused);
     return;

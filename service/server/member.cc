@@ -81,11 +81,11 @@ Member::Member(rpc::Loop& loop, const ServerConfig& config, DataDirectory& data,
       publishing_task_(kj::READY_NOW),
       house_(kj::READY_NOW) {
   snapshots_ = std::make_unique<StateSnapshots>(
-      *store_, *state_, [this](std::function<void()> work) { loop_.post(std::move(work)); },
+      *store_, *state_, [&loop](std::function<void()> work) { loop.post(std::move(work)); },
       StateSnapshots::Options{.directory = std::move(parts.snapshot_directory),
                               .initial = std::move(parts.configuration)});
   log_ = std::make_unique<raft::WriterLog>(
-      std::move(parts.log), [this](std::function<void()> work) { loop_.post(std::move(work)); },
+      std::move(parts.log), [&loop](std::function<void()> work) { loop.post(std::move(work)); },
       [](Error error) { die(error); });
   node_ = std::make_unique<raft::Node>(
       raft::NodeOptions{.core = core_options(), .log_bytes_kept = config_.log_bytes_kept},

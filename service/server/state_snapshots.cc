@@ -5,7 +5,6 @@
 #include "raft/base/check.h"
 #include "service/server/logging.h"
 #include "service/state/summary.h"
-#include "service/store/snapshot_reader.h"
 
 namespace coord::service {
 
@@ -69,6 +68,13 @@ StateSnapshots::StateSnapshots(Store& store, State& state, Worker::Post post, Op
   std::filesystem::create_directories(options_.directory / "out", error);
 }
 
+StateSnapshots::~StateSnapshots() {
+  for (const auto& each : readers_) {
+    if (const auto reader = each.lock()) reader->stop();
+  }
+  closer_->stop();
+}
+
 void StateSnapshots::later(std::function<void()> work) {
   post_([work = std::move(work), alive = std::weak_ptr(alive_)] {
     if (!alive.expired()) work();
@@ -98,8 +104,11 @@ void StateSnapshots::copied(Result<service::Snapshot> made) {
     std::error_code error;
     std::filesystem::remove(made->file, error);
     if (!reader.ok()) return reader.error();
+    std::shared_ptr<SnapshotReader> shared = std::move(*reader);
+    std::erase_if(readers_, [](const auto& each) { return each.expired(); });
+    readers_.push_back(shared);
     return std::shared_ptr<raft::Snapshot>(
-        std::make_shared<StateCopy>(*made, std::move(*reader), closer_));
+        std::make_shared<StateCopy>(*made, std::move(shared), closer_));
   }();
   if (opened.ok()) newest_ = *opened;
   for (const auto& [at_least, done] : std::exchange(waiting_, {})) {

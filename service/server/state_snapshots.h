@@ -16,6 +16,7 @@
 
 #include "raft/node/snapshots.h"
 #include "service/state/state.h"
+#include "service/store/snapshot_reader.h"
 #include "service/store/snapshot_receiver.h"
 #include "service/store/store.h"
 
@@ -30,6 +31,11 @@ class StateSnapshots final : public raft::SnapshotStore {
   };
 
   StateSnapshots(Store& store, State& state, Worker::Post post, Options options);
+  // Snapshots that were opened may be kept longer, but read nothing any more, and nothing is
+  // posted.
+  ~StateSnapshots() override;
+  StateSnapshots(const StateSnapshots&) = delete;
+  StateSnapshots& operator=(const StateSnapshots&) = delete;
 
   void open(Index at_least, Opened done) override;
   void store(raft::SnapshotChunk chunk, std::function<void(Result<std::uint64_t>)> done) override;
@@ -53,6 +59,7 @@ class StateSnapshots final : public raft::SnapshotStore {
   std::vector<std::pair<Index, Opened>> waiting_;
   // While somebody is being sent it, others can be sent the same.
   std::weak_ptr<raft::Snapshot> newest_;
+  std::vector<std::weak_ptr<SnapshotReader>> readers_;
   SnapshotReceiver receiver_;
   std::optional<StagedSnapshot> staged_;
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -26,6 +26,9 @@ class SnapshotReader {
   // the reader is gone.
   void read(std::uint64_t offset, std::size_t bytes_max, std::function<void(Result<Bytes>)> done);
 
+  // As Worker::stop(): nothing is read after this, and no `done` that was not posted before runs.
+  void stop() { worker_.stop(); }
+
  private:
   SnapshotReader(std::filesystem::path path, FileDescriptor file, Worker::Post post)
       : path_(std::move(path)), file_(std::move(file)), worker_(std::move(post)) {}

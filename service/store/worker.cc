@@ -19,17 +19,25 @@ Error no_thread(const std::system_error& refused) {
 Worker::Worker(Post post) : post_(std::move(post)), thread_([this] { work(); }) {}
 
 Worker::~Worker() {
+  stop();
+}
+
+void Worker::stop() {
+  // They go when the thread has, and without the lock: what they hold may come back to run().
+  std::deque<std::function<void()>> dropped;
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
+    dropped.swap(jobs_);
   }
   wake_.notify_one();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void Worker::run(std::function<void()> job) {
   {
     const std::lock_guard lock(mutex_);
+    if (stopping_) return;
     jobs_.push_back(std::move(job));
   }
   wake_.notify_one();

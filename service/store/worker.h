@@ -30,10 +30,14 @@ class Worker {
 
   // `post` runs what it is given on the loop's thread, in order, and may be called from any.
   explicit Worker(Post post);
-  // Finishes the job under way, drops the others. No `done` runs after this.
+  // As stop(). No `done` runs after this.
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
+
+  // Finishes the job under way and drops the others, also those that come later: nothing is posted
+  // after this.
+  void stop();
 
   void run(std::function<void()> job);
   // `done` gets what the job returned, on the loop's thread.

@@ -1,7 +1,12 @@
 // A state from one store to another: copied, sent in pieces, received, put in place, reloaded.
 #include <gtest/gtest.h>
 
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
 #include "service/server/snapshot_content.h"
+#include "service/server/state_snapshots.h"
 #include "service/store/snapshot_reader.h"
 #include "service/store/snapshot_receiver.h"
 #include "tests/service/server/kept_state.h"
@@ -77,6 +82,50 @@ TEST(SnapshotOfAState, ArrivesAsTheSameState) {
   }
   EXPECT_EQ(behind.state->position().digest, ahead.state->position().digest);
   EXPECT_EQ(behind.everything(), ahead.everything());
+}
+
+// A thread that posts while nobody listens any more must not get so far.
+TEST(StateSnapshots, WhenTheyGo_NoReadIsUnderWay) {
+  Kept kept;
+  kept.write(put("k", "v"));
+  kept.flush();
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool reading = false;
+  bool gone = false;
+  bool posted_late = false;
+  const auto loop = std::this_thread::get_id();
+  const auto post = [&, queue = kept.f.queue.post()](std::function<void()> work) {
+    if (std::this_thread::get_id() != loop) {
+      // The end of the read: it takes its time.
+      std::unique_lock lock(mutex);
+      reading = true;
+      changed.notify_all();
+      changed.wait_for(lock, milliseconds(200), [&] { return gone; });
+      posted_late = gone;
+    }
+    queue(std::move(work));
+  };
+  std::shared_ptr<raft::Snapshot> snapshot;
+  {
+    StateSnapshots snapshots(*kept.f.store, *kept.state, post,
+                             {.directory = kept.f.directory.path() / "snapshot", .initial = {}});
+    snapshots.open(Index(1), [&](auto opened) { snapshot = opened.value(); });
+    while (snapshot == nullptr) kept.f.queue.run_one();
+    snapshot->read(0, 100, [](const Result<Bytes>&) { ADD_FAILURE() << "nobody is told"; });
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return reading; });
+  }
+  {
+    const std::lock_guard lock(mutex);
+    gone = true;
+    changed.notify_all();
+  }
+  EXPECT_FALSE(posted_late);
+  // Nor does one begin: it is dropped, with what it holds.
+  const auto held = std::make_shared<int>();
+  snapshot->read(0, 100, [held](const Result<Bytes>&) {});
+  EXPECT_EQ(held.use_count(), 1);
 }
 
 }  // namespace

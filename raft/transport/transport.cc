@@ -13,14 +13,11 @@ namespace coord::raft {
 
 namespace {
 
-// Far more than members, so that strangers who connect and say nothing do not keep members out for
-// the time that they are given.
-constexpr std::size_t kConnectionsMax = 1024;
 constexpr Duration kGreetingTimeout = seconds(2);
 
 rpc::ServerOptions server_options(const TransportOptions& options) {
   rpc::ServerOptions server;
-  server.connections_max = kConnectionsMax;
+  server.connections_max = options.connections_max;
   server.greeting_timeout = kGreetingTimeout;
   server.connection = connection_options(options);
   server.connection.messages.hold_reads = true;

@@ -50,6 +50,8 @@ struct TransportOptions {
   // How long a member that left is still served, and a guest that went away is waited for.
   Duration linger = seconds(5);
   std::size_t guests_max = 16;
+  // Accepted, of whoever dials.
+  std::size_t connections_max = 1024;
   std::uint64_t seed = 0;  // of the jitter
 };
 

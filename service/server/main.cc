@@ -13,6 +13,7 @@
 
 #include "schema/rpc/loop.h"
 #include "service/server/config.h"
+#include "service/server/descriptors.h"
 #include "service/server/logging.h"
 #include "service/server/server.h"
 
@@ -78,6 +79,7 @@ int run(const ServerConfig& config) {
 int main(int argc, char** argv) {
   // A client that closes its end is an error code of the write, not the end of the server.
   std::signal(SIGPIPE, SIG_IGN);
+  raise_descriptor_limit();
   const auto parsed =
       parse_config(std::vector<std::string>(argv + 1, argv + argc),
                    [](const char* variable) -> const char* { return std::getenv(variable); });

@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "raft/transport/identify.h"
+#include "service/server/descriptors.h"
 #include "service/server/logging.h"
 #include "service/server/random.h"
 
@@ -41,6 +42,7 @@ std::uint64_t bytes_in(const std::filesystem::path& directory) {
 // What any client may send, so that what is too large here is answered by an error that says so.
 rpc::ServerOptions client_options() {
   rpc::ServerOptions options;
+  options.connections_max = share_out(descriptor_limit()).clients;
   options.connection.messages.message_bytes_max =
       limits::kConfigurableRequestBytesMax + limits::kMiB;
   return options;
@@ -174,6 +176,7 @@ raft::TransportOptions Member::transport_options() const {
   options.silence_timeout = 2 * config_.election;
   // Longer than a leader takes to tell whoever was removed that it was.
   options.linger = 8 * config_.election;
+  options.connections_max = share_out(descriptor_limit()).members;
   options.seed = random_seed();
   return options;
 }

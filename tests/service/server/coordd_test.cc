@@ -1,16 +1,21 @@
 // The real binary: what it says and how it ends when it cannot serve, and that it ends when told
 // to.
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -29,18 +34,24 @@ constexpr std::chrono::seconds kPatience{30};
 // One coordd, killed at the end if need be.
 class Process {
  public:
-  explicit Process(std::vector<std::string> arguments) {
+  explicit Process(std::vector<std::string> arguments) : Process(COORDD, std::move(arguments)) {}
+  // With what `ulimit` is to say before.
+  static Process limited(const std::string& ulimit, std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"-c", ulimit + "; exec \"$0\" \"$@\"", COORDD});
+    return Process("/bin/sh", std::move(arguments));
+  }
+  Process(const char* program, std::vector<std::string> arguments) {
     int pipe_ends[2];
     if (::pipe2(pipe_ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe");
     output_ = pipe_ends[0];
-    std::vector<char*> argv{const_cast<char*>(COORDD)};
+    std::vector<char*> argv{const_cast<char*>(program)};
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, pipe_ends[1], STDERR_FILENO);
     posix_spawn_file_actions_adddup2(&actions, pipe_ends[1], STDOUT_FILENO);
-    const int error = ::posix_spawn(&pid_, COORDD, &actions, nullptr, argv.data(), environ);
+    const int error = ::posix_spawn(&pid_, program, &actions, nullptr, argv.data(), environ);
     posix_spawn_file_actions_destroy(&actions);
     ::close(pipe_ends[1]);
     if (error != 0) throw std::runtime_error("spawn");
@@ -54,6 +65,7 @@ class Process {
   Process& operator=(const Process&) = delete;
 
   void signal(int number) { ::kill(pid_, number); }
+  fs::path proc() const { return fs::path("/proc") / std::to_string(pid_); }
 
   // Reads until a line has `text`; the whole output so far, or all of it at the end.
   std::string until(const std::string& text) {
@@ -215,6 +227,51 @@ TEST_F(Coordd, ToldToEnd_DoesWithinASecondAndStartsAgain) {
     EXPECT_EQ(process.exit_code(), 0) << process.to_end();
     EXPECT_LT(SteadyClock::now() - told, std::chrono::seconds(1));
   }
+}
+
+TEST_F(Coordd, WithALowSoftLimitOfDescriptors_RaisesIt) {
+  Process process = Process::limited("ulimit -Sn 100", arguments());
+  process.until("serving clients");
+  std::ifstream limits(process.proc() / "limits");
+  for (std::string line; std::getline(limits, line);) {
+    if (!line.starts_with("Max open files")) continue;
+    std::istringstream words(line.substr(std::string("Max open files").size()));
+    std::string soft, hard;
+    words >> soft >> hard;
+    EXPECT_EQ(soft, hard);
+    return;
+  }
+  FAIL() << "no limit of open files";
+}
+
+int connect_to(const std::string& address) {
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(static_cast<std::uint16_t>(std::stoi(address.substr(address.find(':') + 1))));
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const int stream = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  EXPECT_EQ(::connect(stream, reinterpret_cast<const sockaddr*>(&to), sizeof to), 0);
+  return stream;
+}
+
+TEST_F(Coordd, WithMoreConnectionsThanDescriptors_RefusesThem_AndKeepsSomeForItself) {
+  constexpr long kLimit = 128;
+  Process process = Process::limited("ulimit -n 128", arguments());
+  const std::string said = process.until("serving clients");
+  std::vector<int> streams;
+  for (const char* port : {"serving clients on ", "members on "}) {
+    const std::string address = address_after(said, port);
+    for (long i = 0; i < kLimit; ++i) streams.push_back(connect_to(address));
+    // The last one was accepted, and closed.
+    pollfd closed{streams.back(), POLLIN, 0};
+    EXPECT_EQ(::poll(&closed, 1, 1500), 1) << port;
+  }
+  const auto open =
+      std::distance(fs::directory_iterator(process.proc() / "fd"), fs::directory_iterator{});
+  EXPECT_LT(open, kLimit - 20);
+  for (const int stream : streams) ::close(stream);
+  process.signal(SIGTERM);
+  EXPECT_EQ(process.exit_code(), 0);
 }
 
 TEST_F(Coordd, LoggingJson_WritesOneObjectALine) {

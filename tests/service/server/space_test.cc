@@ -1,6 +1,7 @@
 // What compaction frees is used again.
 #include <gtest/gtest.h>
 
+#include "raft/base/limits.h"
 #include "tests/service/server/kept_state.h"
 
 namespace coord::service {

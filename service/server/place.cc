@@ -7,6 +7,10 @@
 
 namespace coord::service {
 
+namespace {
+constexpr kj::Duration kClaimAgain = 10 * kj::SECONDS;
+}
+
 Place::Place(DataDirectory& data, Identity identity, Incarnations incarnations, Probation probation,
              const State& state, kj::Timer& timer, Handlers handlers)
     : data_(data),
@@ -33,6 +37,7 @@ void Place::on_fact(const raft::Fact& fact) {
 
 void Place::follow(const raft::Configuration& configuration) {
   is_member_ = configuration.contains(identity_.member);
+  is_alone_ = is_member_ && configuration.members().size() == 1;
   // On the disk before anything that a new member says counts.
   if (Status status = incarnations_.members_are(configuration); !status.ok()) {
     return handlers_.failed(status.error());
@@ -76,12 +81,10 @@ void Place::refused(MemberId other, const Error& error) {
 }
 
 // A cluster of one that has grown and whose first member has lost its disk: to itself, that member
-// is a new cluster of one. Only whoever is that new can be such a one.
+// is a new cluster of one. Only whoever is that new can be such a one. But anybody can say so, and
+// what somebody has entrusted to this cluster is worth more than his word.
 void Place::claimed(ClusterId other) {
-  if (!data_.is_new() || identity_.initial.size() != 1) {
-    return spdlog::error("cluster {:016x} has a member at this one's address, with its name",
-                         other.value());
-  }
+  if (!is_a_new_cluster_of_one()) return tell_of_claim(other);
   Error error = make_error(
       ErrorCode::kWrongIncarnation,
       "this member, {}, has begun a new cluster on an empty disk, but others know it as a member "
@@ -94,6 +97,18 @@ void Place::claimed(ClusterId other) {
     return handlers_.failed(status.error());
   }
   end(std::move(error), Duration(0));
+}
+
+// Nothing is lost with it: it has begun in this very process, and nobody has written anything.
+bool Place::is_a_new_cluster_of_one() const {
+  return data_.is_new() && identity_.initial.size() == 1 && is_alone_ && !state_.configuration() &&
+         state_.revision() == Revision() && state_.lease_count() == 0;
+}
+
+void Place::tell_of_claim(ClusterId other) {
+  if (claim_told_ && timer_.now() - *claim_told_ < kClaimAgain) return;
+  claim_told_ = timer_.now();
+  spdlog::error("cluster {:016x} has a member at this one's address, with its name", other.value());
 }
 
 // Before the first message, vote or entry.

@@ -63,6 +63,8 @@ class Place {
  private:
   void take_part();
   void follow(const raft::Configuration& configuration);
+  bool is_a_new_cluster_of_one() const;
+  void tell_of_claim(ClusterId other);
   void removed();
   void end(Error error, Duration grace);
 
@@ -74,6 +76,8 @@ class Place {
   kj::Timer& timer_;
   const Handlers handlers_;
   bool is_member_ = false;
+  bool is_alone_ = false;
+  std::optional<kj::TimePoint> claim_told_;
   bool ending_ = false;
   kj::Promise<void> end_;
 };

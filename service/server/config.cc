@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
+#include <chrono>
 #include <optional>
 #include <string_view>
 
@@ -20,6 +21,8 @@ namespace coord::service {
 namespace {
 
 constexpr int kUsageError = 2;
+// For ever, as far as anybody can tell, and far from what nanoseconds can count.
+constexpr std::chrono::hours kHistoryKeepMax{100 * 365 * 24};
 constexpr const char* kDefaultName = "n1";
 constexpr const char* kDefaultClientAddress = "127.0.0.1:4701";
 constexpr const char* kDefaultPeerAddress = "127.0.0.1:4702";
@@ -141,6 +144,10 @@ Result<ServerConfig> understand(const Raw& raw) {
   if (!history_keep) {
     return make_error(ErrorCode::kInvalidArgument, "--history-keep: {}",
                       history_keep.error().message);
+  }
+  if (*history_keep > kHistoryKeepMax) {
+    return make_error(ErrorCode::kInvalidArgument,
+                      "--history-keep: {} is longer than a hundred years", raw.history_keep);
   }
   config.history_keep = *history_keep;
   config.history_revisions = raw.history_revisions;

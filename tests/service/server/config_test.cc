@@ -70,6 +70,14 @@ TEST(Config, History_IsKeptForATimeAndForANumberOfRevisions) {
   refused({"--history-revisions", "-1"});
 }
 
+// In nanoseconds, as times are kept: three hundred years would be negative.
+TEST(Config, HistoryThatIsKeptForEver_CanBeReckonedWith) {
+  const Duration keep = good({"--history-keep", "36500d"}).history_keep;
+  EXPECT_EQ(keep, std::chrono::hours(36500 * 24));
+  EXPECT_NE(refused({"--history-keep", "365000d"}).text.find("hundred years"), std::string::npos);
+  refused({"--history-keep", "36501d"});
+}
+
 TEST(Config, GivenInSeveralPlaces_PrefersFlagsThenEnvironmentThenFile) {
   const std::string file = testing::TempDir() + "coordd-config-test.ini";
   std::ofstream(file) << "name = from-file\nlog-level = warn\nheartbeat-ms = 20\n";

@@ -4,6 +4,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <cstddef>
 #include <map>
 
 #include "raft/base/error.h"
@@ -13,16 +14,20 @@ namespace coord::service {
 class PeerTrouble {
  public:
   static constexpr Duration kAgain = seconds(10);
+  // Also in that time: whoever comes with ever new numbers is not told of for ever.
+  static constexpr std::size_t kPeersMax = 64;
 
   void report(Instant now, MemberId peer, const Error& error) {
-    const auto [last, first] = last_.try_emplace(peer, now);
-    if (!first && now - last->second < kAgain) return;
-    last->second = now;
-    spdlog::warn("member {}: {}", peer, error.message);
+    if (is_due(now, peer)) spdlog::warn("member {}: {}", peer, error.message);
+  }
+  // Counts as told if so.
+  bool is_due(Instant now, MemberId peer) {
+    std::erase_if(last_, [&](const auto& told) { return now - told.second >= kAgain; });
+    return last_.size() < kPeersMax && last_.try_emplace(peer, now).second;
   }
 
  private:
-  std::map<MemberId, Instant> last_;
+  std::map<MemberId, Instant> last_;  // of the last kAgain
 };
 
 }  // namespace coord::service

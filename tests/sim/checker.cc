@@ -403,6 +403,18 @@ void Checker::leaves(const Message& message, const raft::Core& core) {
       violated("member {} acknowledges in term {}, durable there is {}", message.from, message.term,
                member.hard_state.term);
     }
+  } else if (std::holds_alternative<raft::TimeoutNow>(message.body)) {
+    check_heir(message.to, core.status());
+  }
+}
+
+// Whoever is told to campaign must be able to win: it has all that the leader has (Raft §3.10). A
+// leader that is voted out goes anyhow, whoever comes next.
+void Checker::check_heir(MemberId heir, const raft::CoreStatus& leader) const {
+  if (leader.transferring_to != heir) return;
+  if (const Index end = durable_end(members_[heir.value()]); end < leader.last.index) {
+    violated("member {} hands over to {}, which has entries up to {} of {}", leader.self, heir, end,
+             leader.last.index);
   }
 }
 

@@ -128,6 +128,7 @@ class Checker {
   void learn_commit(MemberId id, Term term, Index commit, const raft::Configuration& configuration);
   void check_matches(const raft::CoreStatus& leader) const;
   void check_vote(MemberId from, Term term, MemberId vote);
+  void check_heir(MemberId heir, const raft::CoreStatus& leader) const;
   void check_refusal(const raft::Message& reply, const raft::CoreStatus& voter) const;
   bool was_elected(MemberId id, Term term) const;
 

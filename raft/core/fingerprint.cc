@@ -55,6 +55,7 @@ void Progress::add_to(Fingerprint& fingerprint) const {
   fingerprint.add(next_);
   fingerprint.add(static_cast<std::uint64_t>(mode_));
   fingerprint.add(std::uint64_t{paused_});
+  fingerprint.add(strides_);
   fingerprint.add(inflight_.size());
   for (const Append& append : inflight_) {
     fingerprint.add(append.last);

@@ -1,5 +1,7 @@
 #include "raft/core/progress.h"
 
+#include <algorithm>
+
 #include "raft/base/check.h"
 
 namespace coord::raft {
@@ -44,6 +46,7 @@ bool Progress::accepted(Index match, Instant now) {
   if (probing() && match >= next_.prev()) {
     mode_ = Mode::kReplicate;
     paused_ = false;
+    strides_ = 0;
   }
   if (match >= next_) next_ = match.next();
   return news;
@@ -69,6 +72,12 @@ void Progress::go_back(Index next) {
   paused_ = false;
   inflight_.clear();
   inflight_bytes_ = 0;
+}
+
+std::uint64_t Progress::stride() {
+  constexpr std::uint64_t kDoublings = 40;
+  const std::uint64_t taken = std::min(strides_++, kDoublings);
+  return taken == 0 ? 0 : std::uint64_t{1} << (taken - 1);
 }
 
 void Progress::pause() {

@@ -51,6 +51,10 @@ class Progress {
   bool concerns_present(Index rejected) const;
   // Goes on probing from `next`, which is above match.
   void go_back(Index next);
+  // How far to go back beyond a refused position where nothing is known of the terms below it:
+  // twice as far with each refusal in a row, so that a long stretch that disagrees takes few
+  // exchanges.
+  std::uint64_t stride();
   // Counts on nothing that is not acknowledged; probes from there.
   void suspect_loss() { go_back(probing() ? next_ : match_.next()); }
   // As suspect_loss(), and sends nothing before the peer's next sign of life: to somebody who
@@ -126,7 +130,8 @@ class Progress {
   Index next_;
   Window window_;
   Mode mode_ = Mode::kProbe;
-  bool paused_ = false;  // a probe is out
+  bool paused_ = false;        // a probe is out
+  std::uint64_t strides_ = 0;  // taken since an append was last accepted
   std::deque<Append> inflight_;
   std::size_t inflight_bytes_ = 0;
   LogId snapshot_{};  // that it is sent; zero: nothing of it yet

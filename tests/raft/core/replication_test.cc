@@ -173,6 +173,36 @@ TEST(Replication, DivergentLogs_AreRepaired_InFewExchanges) {
   EXPECT_EQ(cluster.terms(2), cluster.terms(1));
 }
 
+TEST(Replication, DivergentLogs_AreRepaired_InFewExchanges_WhereTheLeaderHasForgottenItsTerms) {
+  // As what the leader of the past took on beside a partition, when much was written meanwhile.
+  for (const int alike : {1, 100, 299}) {
+    Cluster::Options options;
+    options.core.cached_log_bytes_max = 0;
+    options.fast_loads = true;
+    Cluster cluster(options);
+    std::vector<std::uint64_t> agreed(static_cast<std::size_t>(alike), 1);
+    std::vector<std::uint64_t> newer = agreed;
+    newer.resize(700, 3);
+    agreed.resize(300, 2);
+    for (int member : {1, 2, 3}) {
+      cluster.edit_disk(member).hard_state = {Term(3), MemberId(0)};
+      cluster.edit_disk(member).entries = entries(Index(1), member == 3 ? agreed : newer);
+      cluster.crash(member);
+      if (member != 3) cluster.restart(member);
+    }
+    cluster.elect(1);
+    ASSERT_FALSE(cluster.core(1).at(Index(300)).has_value()) << "dropped from memory";
+    int rejections = 0;
+    cluster.listen([&](const std::string& line) {
+      rejections += line.find("append rejected") != std::string::npos ? 1 : 0;
+    });
+    cluster.restart(3);
+    cluster.run(seconds(1));
+    EXPECT_EQ(cluster.terms(3), cluster.terms(1));
+    EXPECT_LE(rejections, 12) << alike;
+  }
+}
+
 TEST(Replication, Figure37_EntryOfAnEarlierTermIsNotCommittedByCounting) {
   // (c) of the figure: S1 leads term 4 and has brought its entry of term 2 to a majority, but not
   // yet the one of term 4. (d): S5 could still be elected and overwrite it.

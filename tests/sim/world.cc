@@ -22,7 +22,10 @@ World::World(const Plan& plan, std::size_t trace_lines)
   if (!stage_.swarm.base.index.is_zero()) stage_.reached(Situation::kNumbersAtTheEdge);
 }
 
-World::~World() = default;
+World::~World() {
+  // They end reads that still wait, whose clients listen to that.
+  members_.clear();
+}
 
 void World::run() {
   for (const MemberId id : stage_.swarm.configuration.members()) at(id.value()).start();

@@ -18,9 +18,10 @@ namespace coord::service {
 
 namespace {
 constexpr std::size_t kPageBytes = 4096;
-// Pages written in a row that take as long as one that lies by itself. Measured: with one, a small
-// state is flushed so often that its keys cost more than its changes.
-constexpr std::size_t kAppendedPages = 4;
+// Pages written in a row that count as one that lies by itself. With fewer a small state is flushed
+// so often that its keys cost more than its changes; with more there is more to apply again after a
+// kill.
+constexpr std::size_t kAppendedPages = 2;
 }  // namespace
 
 class Store::Impl {

@@ -52,7 +52,8 @@ class Nemesis {
   Checker& checker_;
   std::vector<std::unique_ptr<Member>>& members_;
   std::optional<Instant> leader_crashed_at_;
-  // Nobody else is cut off meanwhile, and no end of another partition ends it.
+  // Until then a leader is cut off with its work: no partition of another kind begins, and the end
+  // of one does not end this. The next leader that is cut off takes its place.
   Instant cut_off_until_{};
   Term newest_leader_term_{};
   Term transferred_from_{};

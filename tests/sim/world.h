@@ -52,8 +52,8 @@ class World final : public Member::Observer {
 
   // --- liveness.cc: what a healed cluster owes ---
   void stop_faults();
-  // These are enough to decide, as things stand.
   raft::Configuration configuration_of(MemberId id) const;
+  // These are enough to decide, as things stand.
   bool decides(const std::vector<MemberId>& members) const;
   std::vector<MemberId> draw_core();
   void freeze_others(const std::vector<MemberId>& core);

@@ -36,7 +36,7 @@ void Nemesis::again(What what, Duration mean) {
 void Nemesis::handle(const Trouble& trouble) {
   if (stage_.healed) return;
   if (trouble.what == What::kHeal) {
-    if (stage_.now >= cut_off_until_) heal_partition();
+    heal_partition();
     return again(What::kPartition, stage_.swarm.partition_every);
   }
   if (trouble.what == What::kRejoin) return heal_partition();
@@ -217,6 +217,7 @@ void Nemesis::begin_partition(Prng dice) {
 }
 
 void Nemesis::heal_partition() {
+  if (stage_.now < cut_off_until_) return;
   stage_.tell("the partition heals");
   network_.heal_partition();
 }

@@ -11,6 +11,8 @@
 #include <system_error>
 #include <utility>
 
+#include "service/store/read_ahead.h"
+#include "service/store/sleep.h"
 #include "service/store/store_file.h"
 #include "service/store/worker.h"
 
@@ -44,8 +46,10 @@ void block_sigpipe() {
   static_cast<void>(::pthread_sigmask(SIG_BLOCK, &set, nullptr));
 }
 
-Error cancelled_error() {
-  return make_error(ErrorCode::kCancelled, "the copy was cancelled");
+std::chrono::nanoseconds time_for(std::uint64_t bytes, std::uint64_t bytes_per_second) {
+  if (bytes_per_second == 0) return {};
+  const double time = static_cast<double>(bytes) / static_cast<double>(bytes_per_second);
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(time));
 }
 
 }  // namespace
@@ -55,33 +59,21 @@ Copier::Copier(std::shared_ptr<Environment> environment, CopyOptions options,
     : environment_(std::move(environment)),
       options_(std::move(options)),
       finished_(std::move(finished)),
-      begun_at_(std::chrono::steady_clock::now()),
-      thread_([this] {
+      thread_([this](const std::stop_token& stop) {
         // It does not give way: the longer it takes, the more LMDB's file grows. That others come
         // first is seen to by its pace.
-        finished_(copy());
+        finished_(copy(stop));
       }) {}
 
-Copier::~Copier() {
-  cancel();
-  thread_.join();
-}
-
-void Copier::cancel() {
-  {
-    const std::lock_guard lock(mutex_);
-    cancelled_ = true;
-  }
-  wake_.notify_one();
-}
-
-Result<Snapshot> Copier::copy() {
+Result<Snapshot> Copier::copy(const std::stop_token& stop) {
   const std::filesystem::path draft = options_.target.string() + ".tmp";
   const auto made = [&]() -> Result<Snapshot> {
     auto file = PacedFile::create(draft);
     if (!file.ok()) return file.error();
+    // LMDB goes through its pages in the order of the keys, and would wait for each.
+    read_ahead(environment_->data_file(), stop);
     Hasher64 hasher;
-    if (Status status = pump(*file, hasher); !status.ok()) return status.error();
+    if (Status status = pump(stop, *file, hasher); !status.ok()) return status.error();
     if (Status status = file->sync(); !status.ok()) return status.error();
     // The copy says itself of when it is: LMDB's own transaction, which made it, does not.
     auto content = content_of(draft, options_.read_content);
@@ -96,7 +88,7 @@ Result<Snapshot> Copier::copy() {
   return made;
 }
 
-Status Copier::pump(PacedFile& file, Hasher64& hasher) {
+Status Copier::pump(const std::stop_token& stop, PacedFile& file, Hasher64& hasher) {
   auto pipe = make_pipe();
   if (!pipe.ok()) return pipe.error();
   int code = MDB_SUCCESS;
@@ -110,7 +102,7 @@ Status Copier::pump(PacedFile& file, Hasher64& hasher) {
   } catch (const std::system_error& refused) {
     return no_thread(refused);
   }
-  Status drained = drain(pipe->out.get(), file, hasher);
+  Status drained = drain(stop, pipe->out.get(), file, hasher);
   // If it was left early, LMDB's next write fails and the copy ends.
   pipe->out.close();
   source.join();
@@ -119,9 +111,10 @@ Status Copier::pump(PacedFile& file, Hasher64& hasher) {
   return Status::success();
 }
 
-Status Copier::drain(int pipe, PacedFile& file, Hasher64& hasher) {
+Status Copier::drain(const std::stop_token& stop, int pipe, PacedFile& file, Hasher64& hasher) {
   const auto buffer = std::make_unique<std::byte[]>(kPortion);
-  while (pace(file.size())) {
+  const auto begun_at = std::chrono::steady_clock::now();
+  while (sleep_until(stop, begun_at + time_for(file.size(), options_.bytes_per_second))) {
     const ssize_t got = ::read(pipe, buffer.get(), kPortion);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return make_error(ErrorCode::kIo, "cannot read: {}", std::strerror(errno));
@@ -131,17 +124,7 @@ Status Copier::drain(int pipe, PacedFile& file, Hasher64& hasher) {
     if (Status status = file.append(portion); !status.ok()) return status;
     environment_->look_after_memory();
   }
-  return cancelled_error();
-}
-
-bool Copier::pace(std::uint64_t bytes) {
-  std::unique_lock lock(mutex_);
-  if (options_.bytes_per_second == 0) return !cancelled_;
-  const double due = static_cast<double>(bytes) / static_cast<double>(options_.bytes_per_second);
-  const auto until = begun_at_ + std::chrono::duration_cast<std::chrono::steady_clock::duration>(
-                                     std::chrono::duration<double>(due));
-  wake_.wait_until(lock, until, [this] { return cancelled_; });
-  return !cancelled_;
+  return make_error(ErrorCode::kCancelled, "the copy was cancelled");
 }
 
 }  // namespace coord::service

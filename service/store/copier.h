@@ -5,11 +5,9 @@
 // Made and destroyed on the loop's thread.
 #pragma once
 
-#include <chrono>
-#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
+#include <stop_token>
 #include <thread>
 
 #include "raft/base/hash.h"
@@ -25,31 +23,24 @@ class Copier {
   Copier(std::shared_ptr<Environment> environment, CopyOptions options,
          std::function<void(Result<Snapshot>)> finished);
   // Cancels, and waits until the thread has ended.
-  ~Copier();
+  ~Copier() = default;
   Copier(const Copier&) = delete;
   Copier& operator=(const Copier&) = delete;
 
   // Ends the copy soon. Without effect on one that is nearly done.
-  void cancel();
+  void cancel() { thread_.request_stop(); }
 
  private:
-  Result<Snapshot> copy();
+  Result<Snapshot> copy(const std::stop_token& stop);
   // Has LMDB write its copy into a pipe, and does with what comes out of it what is wanted.
-  Status pump(PacedFile& file, Hasher64& hasher);
-  Status drain(int pipe, PacedFile& file, Hasher64& hasher);
-  // Waits until that much may have been written. False if cancelled.
-  bool pace(std::uint64_t bytes);
+  Status pump(const std::stop_token& stop, PacedFile& file, Hasher64& hasher);
+  Status drain(const std::stop_token& stop, int pipe, PacedFile& file, Hasher64& hasher);
 
   const std::shared_ptr<Environment> environment_;
   const CopyOptions options_;
   const std::function<void(Result<Snapshot>)> finished_;
 
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool cancelled_ = false;  // guarded by mutex_
-  std::chrono::steady_clock::time_point begun_at_;
-
-  std::thread thread_;  // last: it uses everything above
+  std::jthread thread_;  // last: it uses everything above
 };
 
 }  // namespace coord::service

@@ -56,6 +56,7 @@ class Environment {
 
   MDB_env* env() const { return env_; }
   const Databases& databases() const { return databases_; }
+  std::filesystem::path data_file() const { return directory_ / kDataFile; }
   // Of LMDB's file, as of the last commit.
   std::uint64_t disk_bytes() const;
 
@@ -72,7 +73,7 @@ class Environment {
   // leaves the one data.mdb there or the other, whole.
   [[nodiscard]] Status move_to(const std::filesystem::path& directory);
   Error describe(const LmdbFailure& failure) const {
-    return describe_failure(failure, directory_ / kDataFile);
+    return describe_failure(failure, data_file());
   }
 
  private:

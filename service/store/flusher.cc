@@ -11,7 +11,7 @@ namespace coord::service {
 
 namespace {
 // Records after which the memory is looked at: each may bring in some pages of each level.
-constexpr std::size_t kLookInterval = 64;
+constexpr std::size_t kLookInterval = 16;
 }  // namespace
 
 Flusher::Flusher(std::function<void(Flushed)> finished)

@@ -12,6 +12,7 @@
 #include "service/store/flusher.h"
 #include "service/store/merge_cursor.h"
 #include "service/store/overlay.h"
+#include "service/store/read_ahead.h"
 #include "service/store/worker.h"
 
 namespace coord::service {
@@ -40,7 +41,8 @@ class Store::Impl {
           check_failed(__FILE__, __LINE__, "the disk can be read", error.message);
         }),
         active_(std::make_unique<Overlay>()),
-        helper_(post_) {}
+        helper_(post_),
+        read_ahead_(std::make_shared<ReadAhead>(environment_->data_file())) {}
 
   ~Impl() {
     copier_.reset();
@@ -271,7 +273,7 @@ class Store::Impl {
       disk_failed_(failure);
     }
     // To close it, and to give its file's space back, takes a while.
-    flusher_->run([old = std::move(environment)] {});
+    flusher_->run([old = std::move(environment), reading = std::move(read_ahead_)] {});
   }
 
   const StoreOptions options_;
@@ -295,6 +297,7 @@ class Store::Impl {
 
   bool looking_ = false;  // the helper looks after the memory
   Worker helper_;
+  std::shared_ptr<ReadAhead> read_ahead_;  // of the environment that was opened first
   std::unique_ptr<Flusher> flusher_;
   std::function<void(Result<Snapshot>)> copied_;
   std::unique_ptr<Copier> copier_;

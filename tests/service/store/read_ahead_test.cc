@@ -1,0 +1,172 @@
+// What of a file the kernel holds, before and after.
+#include "service/store/read_ahead.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <fstream>
+#include <vector>
+
+#include "service/store/environment.h"
+#include "service/store/sleep.h"
+#include "tests/service/store/fixture.h"
+
+namespace coord::service {
+namespace {
+
+constexpr std::size_t kPages = 16'384;
+// That the kernel may take or keep for reasons of its own.
+constexpr std::size_t kFew = kPages / 50;
+
+const std::size_t page_bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+
+FileDescriptor open_to_read(const std::filesystem::path& path) {
+  return FileDescriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+}
+
+class Map {
+ public:
+  explicit Map(const std::filesystem::path& path)
+      : bytes_(std::filesystem::file_size(path)),
+        begin_(::mmap(nullptr, bytes_, PROT_READ, MAP_SHARED, open_to_read(path).get(), 0)) {}
+  ~Map() { ::munmap(begin_, bytes_); }
+  Map(const Map&) = delete;
+  Map& operator=(const Map&) = delete;
+
+  // Pages that the kernel does not have.
+  std::size_t missing() const {
+    std::vector<unsigned char> pages((bytes_ + page_bytes - 1) / page_bytes);
+    EXPECT_EQ(::mincore(begin_, bytes_, pages.data()), 0);
+    return static_cast<std::size_t>(std::count_if(
+        pages.begin(), pages.end(), [](unsigned char page) { return (page & 1) == 0; }));
+  }
+  char at(std::size_t byte) const { return static_cast<const char*>(begin_)[byte]; }
+
+ private:
+  const std::size_t bytes_;
+  void* const begin_;
+};
+
+std::size_t missing(const std::filesystem::path& path) {
+  return Map(path).missing();
+}
+
+// Takes it out of the page cache. False where it stays: some file systems are nothing else.
+bool forget(const std::filesystem::path& path) {
+  const FileDescriptor file = open_to_read(path);
+  // What is not on disk stays.
+  return ::fsync(file.get()) == 0 && ::posix_fadvise(file.get(), 0, 0, POSIX_FADV_DONTNEED) == 0 &&
+         missing(path) * page_bytes > std::filesystem::file_size(path) / 50 * 49;
+}
+
+class ReadAheadTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::ofstream(path_, std::ios::binary) << std::string(kPages * page_bytes, 'x');
+    if (!forget(path_)) GTEST_SKIP() << "files here are in memory, and nowhere else";
+  }
+  void expect_nothing_read() const { EXPECT_GE(missing(path_), kPages - kFew); }
+  void expect_all_read() const { EXPECT_LE(missing(path_), kFew); }
+
+  TemporaryDirectory directory_;
+  const std::filesystem::path path_ = directory_.path() / "file";
+  std::stop_source stop_;
+};
+
+TEST_F(ReadAheadTest, BringsInAllOfIt) {
+  read_ahead(path_, stop_.get_token());
+  expect_all_read();
+}
+
+TEST_F(ReadAheadTest, WithPagesHereAndThere_BringsInTheRest) {
+  const FileDescriptor file = open_to_read(path_);
+  ASSERT_EQ(::posix_fadvise(file.get(), 0, 0, POSIX_FADV_RANDOM), 0);
+  char byte = 0;
+  for (std::size_t page = 0; page < kPages; page += 5) {
+    ASSERT_EQ(::pread(file.get(), &byte, 1, static_cast<off_t>(page * page_bytes)), 1);
+  }
+  ASSERT_GT(missing(path_), kPages / 2);
+  read_ahead(path_, stop_.get_token());
+  expect_all_read();
+}
+
+// What a touched page brings with it into the page tables counts as memory of the process.
+TEST_F(ReadAheadTest, LetsAMapGrowByLittleAtATime) {
+  read_ahead(path_, stop_.get_token());
+  const Map map(path_);
+  const MapMemory memory(open_to_read(path_).get(), kPages * page_bytes);
+  const std::size_t before = memory.resident_bytes();
+  for (std::size_t page = 0; page < kPages; page += kPages / 16) {
+    ASSERT_EQ(map.at(page * page_bytes), 'x');
+  }
+  EXPECT_LT(memory.resident_bytes(), before + kPages * page_bytes / 16);
+}
+
+TEST_F(ReadAheadTest, OfMoreThanHalfTheMemory_IsNotDone) {
+  read_ahead(path_, stop_.get_token(), 2 * kPages * page_bytes - 1);
+  expect_nothing_read();
+  read_ahead(path_, stop_.get_token(), 2 * kPages * page_bytes);
+  expect_all_read();
+}
+
+TEST_F(ReadAheadTest, ThatIsStopped_EndsAtOnce) {
+  stop_.request_stop();
+  read_ahead(path_, stop_.get_token());
+  expect_nothing_read();
+}
+
+TEST_F(ReadAheadTest, OfAFileThatIsNotThere_IsNoError) {
+  read_ahead(directory_.path() / "nothing", stop_.get_token());
+  const ReadAhead beside(directory_.path() / "nothing");
+}
+
+TEST(ReadAheadOfAStore, BeginsWhenItIsOpened) {
+  Fixture f;
+  f.open();
+  for (int i = 0; i < 20'000; ++i) {
+    f.store->put(kTable, fmt::format("key{:06}", i), std::string(200, 'x'));
+  }
+  f.flush();
+  f.store.reset();
+  const auto path = f.directory.path() / kDataFile;
+  if (!forget(path)) GTEST_SKIP() << "files here are in memory, and nowhere else";
+  f.open();
+  // Nothing waits for it, and nothing tells that it is done.
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (missing(path) > 20 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::yield();
+  }
+  EXPECT_LE(missing(path), 20u);
+}
+
+TEST(SleepUntil, EndsWhenItIsToStop_AlsoInTheMiddle) {
+  for (int turn = 0; turn < 100; ++turn) {
+    std::atomic<bool> begun = false;
+    bool slept = true;
+    std::jthread thread([&](const std::stop_token& stop) {
+      begun = true;
+      begun.notify_one();
+      slept = sleep_until(stop, std::chrono::steady_clock::now() + std::chrono::hours(1));
+    });
+    begun.wait(false);
+    // Earlier and later within its falling asleep.
+    for (int i = 0; i < turn; ++i) std::this_thread::yield();
+    thread.request_stop();
+    thread.join();
+    EXPECT_FALSE(slept);
+  }
+}
+
+TEST(SleepUntil, ThenIsNotToStop) {
+  const std::stop_source stop;
+  const auto then = std::chrono::steady_clock::now() + milliseconds(2);
+  EXPECT_TRUE(sleep_until(stop.get_token(), then));
+  EXPECT_GE(std::chrono::steady_clock::now(), then);
+}
+
+}  // namespace
+}  // namespace coord::service

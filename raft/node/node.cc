@@ -47,12 +47,12 @@ class Node::Impl {
 
   Result<LogId> propose(Bytes command) {
     ++counters_.proposals;
+    wants_output_ = true;  // of the core's timers, if the proposal is refused
     const std::variant<LogId, Refusal> answer = core_.propose(time(), std::move(command));
     if (const auto* refusal = std::get_if<Refusal>(&answer)) {
       ++counters_.proposals_refused;
       return to_error(*refusal);
     }
-    wants_output_ = true;
     return std::get<LogId>(answer);
   }
 
@@ -286,7 +286,9 @@ class Node::Impl {
     }
     counters_.entries_applied += entries;
     budget_.add(applied_, bytes + entries * sizeof(Entry));
-    core_.step(time(), Applied{applied_});
+    // Which wants nothing done by itself, but runs the core's timers when they are due.
+    if (time() >= core_.deadline()) wants_output_ = true;
+    core_.step(now_, Applied{applied_});
   }
 
   void open_gates() {

@@ -356,6 +356,7 @@ void Member::pump() {
   if (tick) stage_.tell("[{}] tick", id_);
   look((tick ? 1 : 0) + (node_->applied() > applied ? 1 : 0));
   checker_.knows_committed(id_, before_.term, before_.commit, before_.configuration);
+  check_handover();
   events_since_turn_ = 0;
   if (removed_) {
     stage_.tell("{} was removed and ends", id_);
@@ -373,6 +374,9 @@ void Member::look(int events) {
   raft::CoreStatus status = node_->status();
   checker_.moment(node_->core(), status, before_);
   check_bounds(status);
+  if (status.term != before_.term || status.transferring_to != before_.transferring_to) {
+    transferring_since_ = local();
+  }
   cover(status);
   Trace& trace = stage_.trace;
   trace.mix(static_cast<std::uint64_t>(stage_.now.time_since_epoch().count()) ^ id_.value() << 56);
@@ -382,19 +386,23 @@ void Member::look(int events) {
   before_ = std::move(status);
 }
 
-// What a leader may not go beyond: the time of a handover (Raft §3.10), and what it has taken on
-// without knowing that it can be committed.
-void Member::check_bounds(const raft::CoreStatus& status) {
+// A handover has an end (Raft §3.10): at the latest in the turn in which its time is over, which
+// for a process that was stopped is its first one.
+void Member::check_handover() const {
+  const raft::CoreOptions& options = stage_.swarm.core;
+  if (before_.role != raft::RoleName::kLeader || before_.transferring_to.is_zero() ||
+      local() - transferring_since_ <= options.election_timeout_min + options.heartbeat_interval) {
+    return;
+  }
+  violated("member {} has been handing its leadership over to {} for {} ms", id_,
+           before_.transferring_to, (local() - transferring_since_) / milliseconds(1));
+}
+
+// What a leader has taken on without knowing that it can be committed has a bound.
+void Member::check_bounds(const raft::CoreStatus& status) const {
   if (status.role != raft::RoleName::kLeader) return;
   const bool as_before = before_.role == status.role && before_.term == status.term;
-  if (!as_before || status.transferring_to != before_.transferring_to)
-    transferring_since_ = local();
   const raft::CoreOptions& options = stage_.swarm.core;
-  if (!status.transferring_to.is_zero() &&
-      local() - transferring_since_ > options.election_timeout_min + options.heartbeat_interval) {
-    violated("member {} has been handing its leadership over to {} for {} ms", id_,
-             status.transferring_to, (local() - transferring_since_) / milliseconds(1));
-  }
   // A configuration is always taken, and so is one entry, however large.
   if (as_before && status.configuration_index == before_.configuration_index &&
       before_.uncommitted_bytes > 0 && status.uncommitted_bytes > before_.uncommitted_bytes &&

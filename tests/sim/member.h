@@ -119,7 +119,8 @@ class Member final : private raft::PeerLinks,
   template <class Event>
   void step(Event event);
   void look(int events);
-  void check_bounds(const raft::CoreStatus& status);
+  void check_bounds(const raft::CoreStatus& status) const;
+  void check_handover() const;
   void cover(const raft::CoreStatus& status);
   void request_turn();
   Duration time_to_flush();

@@ -398,6 +398,37 @@ TEST_F(NodeTest, Clock_IsAskedWhenAMessageArrives_SoThatAPauseIsNotTakenForSilen
   EXPECT_TRUE(links_.take<VoteRequest>().empty());
 }
 
+// The core's timers run in whatever step comes when they are due: what they want done must not wait
+// for the next one.
+TEST_F(NodeTest, RefusedProposal_ThatRunsTheTimers_HasTheirOutputCarriedOut) {
+  clock_ = [this] { return now_; };
+  lead_three();
+  ASSERT_TRUE(node_->transfer_leadership(MemberId(2)).ok());
+  pump();
+  settle();
+  now_ = node_->deadline();
+  ASSERT_EQ(node_->propose(command(1)).error().code, ErrorCode::kNotLeader);
+  pump();
+  EXPECT_EQ(links_.take<Heartbeat>().size(), 2u);
+}
+
+TEST_F(NodeTest, Applying_ThatRunsTheTimers_HasTheirOutputCarriedOut) {
+  clock_ = [this] { return now_; };
+  lead_three();
+  const auto place = node_->propose(command(1));
+  ASSERT_TRUE(place.ok());
+  pump();
+  persist();
+  ASSERT_TRUE(links_.take<Heartbeat>().empty());
+  state_machine_.hook = [this] { now_ += CoreOptions{}.heartbeat_interval; };
+  acknowledge(2);
+  ASSERT_EQ(node_->applied(), place->index);
+  const std::vector<Message> heartbeats = links_.take<Heartbeat>();
+  EXPECT_TRUE(std::any_of(heartbeats.begin(), heartbeats.end(), [](const Message& message) {
+    return message.to == MemberId(3);  // which has no commit to be told of
+  }));
+}
+
 // --- The log behind the state
 // ----------------------------------------------------------------------
 

@@ -101,7 +101,8 @@ class Core {
   Core(Core&&) noexcept;
   Core& operator=(Core&&) noexcept;
 
-  // Takes an event in. `now` never goes back.
+  // Takes an event in, and then runs the timers that are due: after any event, also a question that
+  // was refused, there may be something to do. `now` never goes back.
   void step(Instant now, Event event);
   // The same as stepping a Propose and looking for its answer in the output, except that the answer
   // is returned and the output is left alone: so that many proposals share one output.

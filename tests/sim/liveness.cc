@@ -186,7 +186,9 @@ void World::expect_calm_beside_the_deaf() {
 }
 
 void World::expect_quiet(std::size_t members) {
-  // What those who were away find in their queues is answered first.
+  // What those who were away find in their queues is answered first, and so is what a link has held
+  // back since before the faults ended.
+  run_for(std::max(network_.all_arrived() - stage_.now, Duration(0)));
   run_for(2 * stage_.swarm.core.election_timeout_max);
   const Member* leader = nemesis_.leader();
   if (leader != nullptr && !checker_.configuration().is_voter(leader->id())) {

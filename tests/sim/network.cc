@@ -19,6 +19,7 @@ Network::Copies Network::send(const raft::Message& message) {
   Instant at = std::max(stage_.now, link.clogged_until) + delay();
   if (swarm.ordered) at = link.last_arrival = std::max(at, link.last_arrival);
   copies.add({at, Arrival::kOriginal});
+  all_arrived_ = std::max(all_arrived_, at);
   ++link.under_way;
   if (swarm.duplicate > 0 && dice.chance(swarm.duplicate, 1000)) {
     copies.add({at + delay(), Arrival::kDuplicate});

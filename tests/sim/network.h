@@ -42,6 +42,8 @@ class Network {
   }
   // Behind everything that is under way on that link.
   Instant behind(std::uint64_t from, std::uint64_t to) const;
+  // Then all that was sent up to now has arrived.
+  Instant all_arrived() const { return all_arrived_; }
   Duration delay() { return stage_.about(stage_.network_dice, stage_.swarm.delay_mean); }
 
   // --- What the nemesis does; the dice are its own ---
@@ -78,6 +80,7 @@ class Network {
 
   Stage& stage_;
   std::array<std::array<Link, kMembersMax>, kMembersMax> links_{};  // [from][to]
+  Instant all_arrived_{};
 };
 
 }  // namespace coord::sim

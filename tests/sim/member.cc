@@ -257,9 +257,15 @@ void Member::receive(raft::Message message) {
     const Term term = message.term;
     const auto* request = std::get_if<raft::VoteRequest>(&message.body);
     const bool wants_vote = request != nullptr && !request->pre_vote;
+    const bool transfer = wants_vote && request->transfer;
     node.receive(std::move(message));
-    // Whoever sticks to a leader does not listen.
+    // Whoever sticks to a leader does not listen, unless it is the leader that wants it (Raft
+    // §3.10).
     if (wants_vote && node.term() == term) checker_.heard_campaign(id_, from, term);
+    if (transfer && node.term() < term) {
+      violated("member {} does not hear the campaign of {} for term {}, which its leader asked for",
+               id_, from, term);
+    }
   });
 }
 

@@ -173,6 +173,7 @@ TEST(Replace, Killed_LeavesTheOldStateOrTheNewOne) {
     const std::string old_state = r.f.scan();
     const StagedSnapshot staged = r.stage(7);
     r.f.store.reset();
+    r.theirs.store.reset();  // no thread is there when the process forks
     int pipe[2];
     ASSERT_EQ(::pipe(pipe), 0);
     const pid_t child = ::fork();

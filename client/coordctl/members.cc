@@ -14,12 +14,12 @@
 namespace coord::ctl {
 
 std::string shown_name(const MemberInfo& member) {
-  return member.name.empty() ? fmt::format("{:x}", member.id) : escape(member.name);
+  return member.name.empty() ? fmt::to_string(member.id) : escape(member.name);
 }
 
 std::string shown_name(const std::vector<MemberInfo>& members, MemberId id) {
   const MemberInfo* member = find(members, id);
-  return member != nullptr ? shown_name(*member) : fmt::format("{:x}", id);
+  return member != nullptr ? shown_name(*member) : fmt::to_string(id);
 }
 
 Result<MemberInfo> find_member(const std::vector<MemberInfo>& members, const std::string& name) {
@@ -29,7 +29,7 @@ Result<MemberInfo> find_member(const std::vector<MemberInfo>& members, const std
   // People are shown hexadecimal numbers, programs decimal ones: one that could be either is none.
   const MemberInfo* found = nullptr;
   for (const MemberInfo& member : members) {
-    if (fmt::format("{:x}", member.id) != name && fmt::to_string(member.id) != name) continue;
+    if (fmt::to_string(member.id) != name && fmt::to_string(member.id.value()) != name) continue;
     if (found != nullptr) {
       return make_error(ErrorCode::kInvalidArgument, "{} is the number of two members", name);
     }
@@ -104,7 +104,7 @@ TableRow row_of(const MembersResult& members, const MemberInfo& member,
   const MemberProgress* progress = progress_if_known(all, member.id);
   const auto field = [](const std::string& text) { return text.empty() ? "-" : escape(text); };
   return {shown_name(member),
-          fmt::format("{:x}", member.id),
+          fmt::to_string(member.id),
           std::string(role_of(members, member)),
           field(member.peer_address),
           field(member.client_address),

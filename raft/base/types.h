@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <string_view>
 
 #include "raft/base/strong.h"
 
@@ -11,7 +12,8 @@ namespace coord {
 using Term = Strong<struct TermTag>;
 // A position in the log (Raft §3.1). The first entry is 1; 0 is the position before it.
 using Index = Strong<struct IndexTag>;
-// A server of the cluster. 0 is nobody (no vote, no known leader).
+// A server of the cluster. 0 is nobody (no vote, no known leader). Most are drawn at random: in
+// text they are hexadecimal, everywhere.
 using MemberId = Strong<struct MemberIdTag>;
 // One life of a member's disk: drawn at random when the disk was new, and never again.
 using Incarnation = Strong<struct IncarnationTag>;
@@ -45,3 +47,11 @@ using std::chrono::nanoseconds;
 using std::chrono::seconds;
 
 }  // namespace coord
+
+template <>
+struct fmt::formatter<coord::MemberId> : fmt::formatter<std::string_view> {
+  template <class Context>
+  auto format(coord::MemberId id, Context& context) const {
+    return fmt::formatter<std::string_view>::format(fmt::format("{:x}", id.value()), context);
+  }
+};

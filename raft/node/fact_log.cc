@@ -43,7 +43,7 @@ void FactLog::leads(Term term, MemberId leader) {
   if (term == told_term_) return;
   told_term_ = term;
   ++counters_.leadership_changes;
-  logger_.info("term {}: {} {:x} leads", term, leader == self_ ? "this member" : "member", leader);
+  logger_.info("term {}: {} {} leads", term, leader == self_ ? "this member" : "member", leader);
 }
 
 void FactLog::on(const BecameFollower& fact) {
@@ -84,11 +84,11 @@ void FactLog::on(const Truncated& fact) {
 void FactLog::on(const MessageRefused& fact) {
   ++counters_.messages_refused;
   // Whoever can connect can send such messages: counted for everyone to see, told only on demand.
-  logger_.debug("message from {:x} refused: {}", fact.from, name_of(fact.reason));
+  logger_.debug("message from {} refused: {}", fact.from, name_of(fact.reason));
 }
 
 void FactLog::on(const PeerNeedsSnapshot& fact) {
-  logger_.info("member {:x} needs entries that were cut from the log: it is sent the state",
+  logger_.info("member {} needs entries that were cut from the log: it is sent the state",
                fact.peer);
 }
 
@@ -101,11 +101,11 @@ void FactLog::on(const Removed& fact) {
 }
 
 void FactLog::on(const TransferStarted& fact) {
-  logger_.info("leadership goes over to member {:x}", fact.target);
+  logger_.info("leadership goes over to member {}", fact.target);
 }
 
 void FactLog::on(const TransferFailed& fact) {
-  logger_.warn("member {:x} has not taken leadership over; this member keeps it", fact.target);
+  logger_.warn("member {} has not taken leadership over; this member keeps it", fact.target);
 }
 
 void FactLog::on(const SnapshotTaken& fact) {

@@ -25,13 +25,13 @@ Result<SegmentHeader> check_segment_header(const std::filesystem::path& path,
   const auto& header = std::get<SegmentHeader>(decoded);
   if (header.cluster != cluster) {
     return make_error(ErrorCode::kWrongCluster,
-                      "{}: the log belongs to cluster {:x}, this member to cluster {:x}; check the "
-                      "data directory and the list of initial members",
+                      "{}: the log belongs to cluster {:016x}, this member to cluster {:016x}; "
+                      "check the data directory and the list of initial members",
                       path.string(), header.cluster, cluster);
   }
   if (header.member != member) {
     return make_error(ErrorCode::kWrongMember,
-                      "{}: the log belongs to member {:x}, this is member {:x}; check the data "
+                      "{}: the log belongs to member {}, this is member {}; check the data "
                       "directory and the member's name",
                       path.string(), header.member, member);
   }

@@ -83,11 +83,11 @@ Status Door::check(schema::Greeting::Reader greeting) const {
                       options.cluster.value(), greeting.getCluster());
   }
   if (greeting.getTo() != options.self.value()) {
-    return make_error(ErrorCode::kWrongMember, "this is member {:x}, not {:x}", options.self,
+    return make_error(ErrorCode::kWrongMember, "this is member {}, not {}", options.self,
                       MemberId(greeting.getTo()));
   }
   if (from.member.is_zero() || from.member == options.self) {
-    return make_error(ErrorCode::kWrongMember, "nobody else can be member {:x}", from.member);
+    return make_error(ErrorCode::kWrongMember, "nobody else can be member {}", from.member);
   }
   if (state_->handlers.meet) {
     if (Status met = state_->handlers.meet(from); !met.ok()) return met;

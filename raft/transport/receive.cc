@@ -14,7 +14,7 @@ Status receive_all(capnp::List<schema::Message>::Reader messages, MemberId from,
     if (message->cluster != options.cluster || message->to != options.self ||
         message->from != from) {
       return make_error(ErrorCode::kWrongMember,
-                        "a message of cluster {} from {} to {} came from member {}",
+                        "a message of cluster {:016x} from {} to {} came from member {}",
                         message->cluster, message->from, message->to, from);
     }
     if (handlers.receive) handlers.receive(std::move(message).value());

@@ -142,7 +142,7 @@ class Transport::Impl final : public Admission {
     }
     if (address.empty() || address.size() > limits::kAddressBytesMax) {
       return make_error(ErrorCode::kInvalidArgument,
-                        "member {:x} is not known here and does not say where to reach it", member);
+                        "member {} is not known here and does not say where to reach it", member);
     }
     if (known == peers_.end() && guests() >= options_.guests_max && !see_a_guest_off()) {
       return make_error(ErrorCode::kOverloaded, "{} that are not known here are connected already",

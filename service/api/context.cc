@@ -48,7 +48,7 @@ void Context::fail(Error error, schema::Failure::Builder failure) const {
 Error Context::not_leader() const {
   const MemberId leads = deps.node.leader();
   if (leads.is_zero()) return make_error(ErrorCode::kNotLeader, "this member knows of no leader");
-  return make_error(ErrorCode::kNotLeader, "member {} leads, not this one", leads);
+  return make_error(ErrorCode::kNotLeader, "{} leads, not this one", name_of(leads));
 }
 
 MemberRecord Context::member(MemberId id) const {
@@ -63,7 +63,7 @@ MemberRecord Context::member(MemberId id) const {
 
 std::string Context::name_of(MemberId id) const {
   const std::string name = member(id).name;
-  return name.empty() ? fmt::format("member {:x}", id) : name;
+  return name.empty() ? fmt::format("member {}", id) : name;
 }
 
 void Context::on_fact(const raft::Fact& fact) {

@@ -10,7 +10,7 @@ namespace {
 using raft::Configuration;
 
 Error not_found(MemberId id) {
-  return make_error(ErrorCode::kMemberNotFound, "the cluster has no member {:x}", id);
+  return make_error(ErrorCode::kMemberNotFound, "the cluster has no member {}", id);
 }
 
 bool is_learner(const Configuration& configuration, MemberId id) {

@@ -11,7 +11,7 @@ constexpr milliseconds kLookAgain{1};
 
 Status check_target(const Context& api, const raft::CoreStatus& core, MemberId target) {
   if (!target.is_zero() && !core.configuration.contains(target)) {
-    return make_error(ErrorCode::kMemberNotFound, "the cluster has no member {:x}", target);
+    return make_error(ErrorCode::kMemberNotFound, "the cluster has no member {}", target);
   }
   if (!target.is_zero() && !core.configuration.is_voter(target)) {
     return make_error(ErrorCode::kInvalidArgument, "{} is a learner: promote it first",

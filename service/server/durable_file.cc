@@ -42,7 +42,8 @@ Result<std::optional<std::string>> read_file(const fs::path& path) {
 Status replace_file(const fs::path& path, const std::string& text) {
   const fs::path draft = path.string() + ".new";
   {
-    const FileDescriptor file(::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    const FileDescriptor file(
+        ::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
     if (!file.valid()) return file_error("create", draft);
     if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
       return file_error("write", draft);

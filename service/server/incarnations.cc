@@ -60,7 +60,7 @@ Status Incarnations::meet(MemberId member, Incarnation incarnation) {
   if (const auto known = known_.find(member); known != known_.end()) {
     if (known->second == incarnation) return {};
     return make_error(ErrorCode::kWrongIncarnation,
-                      "member {:x} comes with a new disk under its old identity; remove it from "
+                      "member {} comes with a new disk under its old identity; remove it from "
                       "the cluster and add it again",
                       member);
   }

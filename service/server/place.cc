@@ -50,7 +50,7 @@ void Place::follow(const raft::Configuration& configuration) {
 
 Status Place::meet(const raft::Introduction& other) {
   if (state_.was_removed(other.member)) {
-    return make_error(ErrorCode::kMemberRemoved, "member {:x} was removed from the cluster",
+    return make_error(ErrorCode::kMemberRemoved, "member {} was removed from the cluster",
                       other.member);
   }
   Status met = incarnations_.meet(other.member, other.incarnation);
@@ -71,7 +71,7 @@ void Place::refused(MemberId other, const Error& error) {
   if (error.code != ErrorCode::kWrongIncarnation) return;
   end(make_error(
           error.code,
-          "member {:x} knows this one, {}, with another disk: its data directory is not the "
+          "member {} knows this one, {}, with another disk: its data directory is not the "
           "one it had. What it has promised is lost, so it must not take part: remove it "
           "from the cluster (coordctl member remove {}), and let it enter again with an "
           "empty data directory and --join. (A cluster that has never had a leader has nothing "

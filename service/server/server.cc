@@ -116,7 +116,7 @@ Result<std::unique_ptr<Server>> Server::start(rpc::Loop& loop, const ServerConfi
   if (!incarnations) return incarnations.error();
   parts.incarnations.emplace(std::move(*incarnations));
   spdlog::info(
-      "coordd {}: serving clients on {}, members on {}, member {:x} of cluster {:016x}, "
+      "coordd {}: serving clients on {}, members on {}, member {} of cluster {:016x}, "
       "data in {}",
       version_text(), config.listen_client, config.listen_peer, identity->member,
       identity->cluster.value(), config.data_dir.string());

@@ -26,8 +26,14 @@ TEST(Strong, CountsAndCompares) {
   EXPECT_EQ(Index(7) - Index(3), 4u);
   EXPECT_LT(Index(3), Index(4));
   EXPECT_TRUE(Index().is_zero());
-  EXPECT_EQ(fmt::format("{} {:x}", Term(12), MemberId(255)), "12 ff");
+  EXPECT_EQ(fmt::format("{} {:x}", Term(12), ClusterId(255)), "12 ff");
   EXPECT_EQ((std::unordered_set<Index>{Index(1), Index(1), Index(2)}.size()), 2u);
+}
+
+TEST(Strong, MembersAreHexadecimalInText) {
+  EXPECT_EQ(fmt::format("{}", MemberId(0x3eae7f5ee8f9a166)), "3eae7f5ee8f9a166");
+  const std::vector<MemberId> members{MemberId(1), MemberId(255)};
+  EXPECT_EQ(fmt::format("{}", fmt::join(members, " ")), "1 ff");
 }
 
 template <class A, class B>

@@ -115,7 +115,8 @@ void Progress::end_snapshot() {
 }
 
 bool Progress::caught_up(Instant now, Duration limit) const {
-  return mode_ == Mode::kReplicate && round_was_short_ && now - round_since_ <= limit;
+  // Probing or not: where nothing is written, no append shows that a broken connection is mended.
+  return !in_snapshot() && round_was_short_ && now - round_since_ <= limit;
 }
 
 void Progress::note_round(Index last, Instant now, Duration limit) {

@@ -83,7 +83,7 @@ class Progress {
 
   // How far behind in time the peer is, in rounds (Raft §4.2.1): a round is over when the peer has
   // what was the end of the log when it began. True if the last one took at most `limit`, and the
-  // one under way has not taken longer yet.
+  // one under way has not taken longer yet. Nobody is who is being sent a snapshot.
   bool caught_up(Instant now, Duration limit) const;
   // The log ends at `last` now.
   void note_round(Index last, Instant now, Duration limit);

@@ -202,6 +202,34 @@ void World::expect_quiet(std::size_t members) {
     violated("an idle cluster sends {} messages in 20 heartbeats, {} are allowed",
              stage_.messages - before, allowed);
   }
+  if (leader != nullptr) expect_learners_caught_up(*leader);
+}
+
+// Who has everything may be made a voter, also if its connection broke after the last write.
+void World::expect_learners_caught_up(const Member& leader) {
+  const Term term = leader.node().term();
+  std::vector<MemberId> learners = leader.node().status().configuration.learners;
+  std::erase_if(learners, [&](MemberId id) {
+    const Member& member = at(id.value());
+    return !member.running() || member.paused() || !network_.connected(leader.number(), id.value());
+  });
+  for (const MemberId id : learners) {
+    const Member& learner = at(id.value());
+    stage_.after(Duration(0), PeerHint{PeerHint::What::kUnreachable, leader.number(),
+                                       learner.number(), leader.life()});
+  }
+  run_for(2 * stage_.swarm.core.election_timeout_max);
+  if (!leader.running() || leader.role() != raft::RoleName::kLeader ||
+      leader.node().term() != term) {
+    return;
+  }
+  const raft::CoreStatus status = leader.node().status();
+  for (const MemberId id : learners) {
+    const auto peer = status.peers.find(id);
+    if (peer == status.peers.end() || peer->second.caught_up) continue;
+    violated("learner {} has entries up to {} of {}, and is not taken for caught up", id,
+             peer->second.match, status.last.index);
+  }
 }
 
 }  // namespace coord::sim

@@ -60,6 +60,7 @@ class World final : public Member::Observer {
   void wake(const std::vector<MemberId>& ids);
   void expect_progress(std::vector<MemberId> core);
   void expect_quiet(std::size_t members);
+  void expect_learners_caught_up(const Member& leader);
   // Their processes end, so that all of them begin at the same moment.
   void restart_together(const std::vector<MemberId>& ids);
   // One member hears nobody and is heard by all. Should it lead, it has to notice; if not, it must

@@ -168,6 +168,24 @@ TEST(Membership, NewVoter_IsRefused_UnlessItIsALearnerThatHasCaughtUp) {
   EXPECT_TRUE(cluster.change(1, voters({1, 2, 3, 4})));
 }
 
+// Nothing has to be appended to it any more that could show that it appends.
+TEST(Membership, LearnerWhoseConnectionBreaks_IsCaughtUpAgain_AlsoWithoutAWrite) {
+  Cluster cluster({.members = 3, .learners = 1});
+  cluster.elect(1);
+  cluster.run(milliseconds(300));
+  for (const bool restarted : {false, true}) {
+    if (restarted) {
+      cluster.crash(4);
+      cluster.run(seconds(1));
+      cluster.restart(4);
+    }
+    cluster.step(1, PeerUnreachable{Cluster::id(4)});
+    cluster.run(milliseconds(500));
+    EXPECT_TRUE(cluster.core(1).status().peers.at(Cluster::id(4)).caught_up) << restarted;
+  }
+  EXPECT_TRUE(cluster.change(1, voters({1, 2, 3, 4})));
+}
+
 TEST(Membership, LearnerThatIsSilent_IsNoLongerCaughtUp) {
   Cluster cluster({.members = 3, .learners = 1});
   cluster.elect(1);

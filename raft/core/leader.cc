@@ -154,10 +154,13 @@ void Core::Impl::go_back(Progress& peer, const AppendReply& reply) {
   Index meet = std::min(reply.hint.index, before);
   if (meet > log_.base().index) {
     meet = log_.newest_not_above(meet, reply.hint.term).index;
-  } else if (const Index first = log_first_.prev(); meet > first) {
+  } else if (meet >= log_first_) {
     // Which terms it has there only the disk knows. Going too far back costs entries that are sent
-    // once more, no further than the log reaches: below it is what only a snapshot can tell.
-    meet = meet - std::min(peer.stride(), meet - first);
+    // once more; below what every member has, which may be cut off at any time, and below what this
+    // log reaches, it would cost a snapshot.
+    const Index floor =
+        meet > held_by_all_ ? std::max(log_first_.prev(), held_by_all_) : log_first_.prev();
+    meet = meet - std::min(peer.stride(), meet - floor);
   }
   peer.go_back(std::max(meet, peer.match()).next());
 }

@@ -203,6 +203,36 @@ TEST(Replication, DivergentLogs_AreRepaired_InFewExchanges_WhereTheLeaderHasForg
   }
 }
 
+// What all members have may be cut off the log at any time: a leader that goes back below it may
+// find that it can only send a snapshot.
+TEST(Replication, WhatEveryMemberHas_IsNotGoneBackBehind) {
+  Cluster::Options options;
+  options.core.cached_log_bytes_max = 0;
+  options.fast_loads = true;
+  Cluster cluster(options);
+  cluster.elect(3);
+  for (int i = 0; i < 100; ++i) cluster.propose(3, "of all");
+  cluster.run(milliseconds(300));
+  const Index held = cluster.core(1).status().held_by_all;
+  ASSERT_GE(held, Index(100));
+  cluster.isolate(3);
+  for (int i = 0; i < 300; ++i) cluster.propose(3, "of nobody else");
+  cluster.elect(1);
+  for (int i = 0; i < 600; ++i) cluster.propose(1, "of most");
+  cluster.run(milliseconds(300));
+  cluster.elect(2);  // supposes that every log is as long as its own
+  ASSERT_FALSE(cluster.core(2).at(held).has_value()) << "dropped from memory";
+  Index lowest = Index::max();
+  cluster.listen([&](const std::string&) {
+    if (cluster.core(2).role() != RoleName::kLeader) return;
+    lowest = std::min(lowest, cluster.core(2).status().peers.at(Cluster::id(3)).next);
+  });
+  cluster.heal();
+  cluster.run(seconds(1));
+  EXPECT_EQ(cluster.terms(3), cluster.terms(2));
+  EXPECT_GT(lowest, held);
+}
+
 TEST(Replication, Figure37_EntryOfAnEarlierTermIsNotCommittedByCounting) {
   // (c) of the figure: S1 leads term 4 and has brought its entry of term 2 to a majority, but not
   // yet the one of term 4. (d): S5 could still be elected and overwrite it.

@@ -154,11 +154,16 @@ bool Session::reply(std::span<const Message> replies) {
 // Not every message has a reply, and the sender counts what was not answered.
 rpc::Task<void> Session::close_overdue() {
   while (!calls_.empty()) {
-    co_await state_->timer.atTime(calls_.begin()->second.since + kCallOpenMax);
+    co_await state_->timer.atTime(calls_.begin()->second.since + call_open_max());
     const kj::TimePoint now = state_->timer.now();
-    while (!calls_.empty() && calls_.begin()->second.since + kCallOpenMax <= now) reply({});
+    while (!calls_.empty() && calls_.begin()->second.since + call_open_max() <= now) reply({});
   }
   closing_overdue_ = false;
+}
+
+kj::Duration Session::call_open_max() const {
+  if (!state_->open() || state_->admission.reaches(member_)) return kCallOpenMax;
+  return state_->options.silence_timeout.count() / 4 * kj::NANOSECONDS;
 }
 
 kj::Promise<void> Session::service(ServiceContext context) {

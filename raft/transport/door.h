@@ -24,6 +24,8 @@ class Admission {
  public:
   virtual ~Admission() = default;
   virtual Status admit(MemberId member, const std::string& address) = 0;
+  // There is, and a connection too.
+  virtual bool reaches(MemberId member) const = 0;
 };
 
 class DoorState final : private kj::TaskSet::ErrorHandler {
@@ -85,8 +87,9 @@ class Door final : public schema::Peer::Server {
 // A member that has greeted. Destroyed when its connection is: that is how its end is noticed.
 //
 // A call stays open for a short while, so that what this member has to reply leaves as its answer:
-// half the traffic of replies that are calls. Replies need no order, and the caller may have many
-// calls under way.
+// half the traffic of replies that are calls. Where the caller cannot be dialled it stays open for
+// longer: there is no other way for a vote that waits for the disk. Replies need no order, and the
+// caller may have many calls under way.
 class Session final : public schema::PeerSession::Server {
  public:
   Session(std::shared_ptr<DoorState> state, rpc::Server::Peer connection, MemberId member)
@@ -114,6 +117,7 @@ class Session final : public schema::PeerSession::Server {
   };
 
   rpc::Task<void> close_overdue();
+  kj::Duration call_open_max() const;
 
   std::shared_ptr<DoorState> state_;
   rpc::Server::Peer connection_;

@@ -130,7 +130,14 @@ rpc::Task<void> Link::until_silent() {
     co_await timer_.afterDelay(timeout / 4);
     // If this process was held up itself, the answers are there by now: let them be seen first.
     co_await kj::evalLast([] {});
-    if (calls_ > 0 && timer_.now() - heard_ > timeout) co_return;
+    const kj::Duration silence = timer_.now() - heard_;
+    if (calls_ > 0 && silence > timeout) co_return;
+    // To a follower's leader go replies, on the leader's own calls, and what others ask the
+    // service, which may wait for long. A call without messages finds out whether it is still
+    // there.
+    if (calls_ == 0 && silence > timeout / 2) {
+      KJ_IF_MAYBE (session, session_) deliver(*session, {}, 0);
+    }
   }
 }
 

@@ -45,7 +45,8 @@ class Link final : private kj::TaskSet::ErrorHandler {
   // One connection, from dialling to its end.
   rpc::Task<void> connect_once();
   rpc::Task<schema::PeerSession::Client> greet(rpc::Connection& connection);
-  // Ends when calls have been waiting and nothing was heard for the silence timeout.
+  // Ends when nothing was heard for the silence timeout though something was asked; asks, if nobody
+  // else does.
   rpc::Task<void> until_silent();
   kj::Duration next_pause();
 
@@ -81,7 +82,7 @@ class Link final : private kj::TaskSet::ErrorHandler {
   std::size_t bytes_ = 0;  // in them
   // The last answer, or when the oldest of the calls under way was sent if that is later.
   kj::TimePoint heard_;
-  unsigned failures_ = 0;  // dials in a row that came to nothing
+  unsigned failures_ = 0;                        // dials in a row that came to nothing
   kj::Own<kj::PromiseFulfiller<void>> hurried_;  // ends the pause before the next one
   bool loss_reported_ = false;
 

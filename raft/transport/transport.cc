@@ -104,6 +104,11 @@ class Transport::Impl final : public Admission {
     }
   }
 
+  bool reaches(MemberId member) const override {
+    const Link* link = find(member);
+    return link != nullptr && link->connected();
+  }
+
   Link* find(MemberId member) const {
     const auto found = peers_.find(member);
     return found == peers_.end() ? nullptr : found->second.link.get();
@@ -227,8 +232,7 @@ kj::Maybe<capnp::Capability::Client> Transport::service_of(MemberId member) {
 }
 
 bool Transport::connected(MemberId member) const {
-  const Link* link = impl_->find(member);
-  return link != nullptr && link->connected();
+  return impl_->reaches(member);
 }
 
 }  // namespace coord::raft

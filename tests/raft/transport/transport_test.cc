@@ -433,6 +433,36 @@ TEST_F(TransportTest, PeerThatDoesNotAnswer_HoldsABoundedAmount_AndIsDialledAgai
   EXPECT_TRUE(a_.closed.empty()) << "we closed it ourselves";
 }
 
+// What goes to a leader is replies, which ride on its own calls, and calls of the service, which
+// nobody else would ever find to be lost.
+TEST_F(TransportTest, PeerThatDoesNotAnswer_IsDialledAgain_AlsoIfItIsSentNothing) {
+  auto listener = rpc::listen(loop_, "127.0.0.1:0");
+  rpc::Server server(loop_.timer(), [](rpc::Server::Peer) { return kj::heap<Mute>(); },
+                     {.greeting_timeout = Duration::zero()});
+  auto listening = server.listen(kj::mv(listener->receiver)).eagerlyEvaluate(nullptr);
+  a_.start({{kB, listener->port}});
+  ASSERT_TRUE(eventually([&] { return a_.transport->connected(kB); }));
+  const auto accepted = server.stats().accepted;
+  ASSERT_TRUE(eventually([&] { return server.stats().accepted > accepted; }));
+}
+
+TEST_F(TransportTest, ReplyThatTakesItsTime_Arrives_AlsoWhereTheAskerCannotBeDialled) {
+  constexpr std::uint16_t kNobodyListens = 1;
+  a_.start({{kB, b_.port}});
+  b_.start({{kA, kNobodyListens}});
+  ASSERT_TRUE(eventually([&] { return a_.transport->connected(kB); }));
+  ASSERT_FALSE(b_.transport->connected(kA));
+  Message request = beat(1);
+  request.body = VoteRequest{};
+  a_.transport->send({request});
+  ASSERT_TRUE(eventually([&] { return b_.received.size() == 1; }));
+  let_pass(milliseconds(40));  // as long as a disk takes for a vote
+  Message reply{.cluster = kCluster, .from = kB, .to = kA, .term = Term(1), .body = {}};
+  reply.body = VoteReply{.pre_vote = false, .granted = true};
+  b_.transport->send({reply});
+  EXPECT_TRUE(eventually([&] { return a_.received.size() == 1; }));
+}
+
 TEST_F(TransportTest, IdleConnection_IsNotTakenForASilentOne) {
   start();
   let_pass(milliseconds(800));

@@ -5,6 +5,11 @@
 
 namespace coord::raft {
 
+namespace {
+// Once may be the peer's restart, or a piece that was damaged on its disk.
+constexpr int kFoundUselessMax = 2;
+}  // namespace
+
 struct SnapshotSender::State {
   MemberId peer;
   Index at_least;
@@ -20,6 +25,7 @@ struct SnapshotSender::State {
   Instant now{};                 // of the last run()
   std::optional<Instant> since;  // when there last was progress
   int resent = 0;                // since then
+  int found_useless = 0;         // so often the peer had all of it, and then less again
 
   bool whole() const { return stored == snapshot->size(); }
   bool window_is_open() const { return next < stored || next - stored < options.window_bytes; }
@@ -61,6 +67,7 @@ void SnapshotSender::stored(const StoredByPeer& report, Instant now) {
   if (report.received == state.stored && !state.whole()) return;
   // Backwards, if the peer has lost what it had.
   const bool lost = report.received < state.stored;
+  if (lost && state.whole() && ++state.found_useless == kFoundUselessMax) state.failed = true;
   state.stored = report.received;
   if (lost || state.next < state.stored) state.next = state.stored;
   state.since = now;

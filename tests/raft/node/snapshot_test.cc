@@ -231,6 +231,19 @@ TEST_F(SnapshotSenderTest, PeerThatHasAllOfIt_IsAskedWhetherItStillDoes_AndNotGi
   EXPECT_EQ(offsets(), (Offsets{0, 100, 200}));
 }
 
+// Not the way to it but the copy itself is damaged, then.
+TEST_F(SnapshotSenderTest, PeerThatHasHadAllOfItTwice_AndStillHasNoUseForIt_NeedsAnotherOne) {
+  start(250);
+  for (const bool may_go_on : {true, false}) {
+    ASSERT_TRUE(run());
+    EXPECT_EQ(offsets(), (Offsets{0, 100, 200}));
+    peer_has(250);
+    ASSERT_TRUE(run());
+    peer_has(0);
+    EXPECT_EQ(sender_->run(now_), may_go_on);
+  }
+}
+
 TEST_F(SnapshotSenderTest, PeerThatHasAllOfIt_AndIsNotHeardAnyMore_IsGivenUp) {
   start(250);
   ASSERT_TRUE(run());

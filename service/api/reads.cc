@@ -162,9 +162,7 @@ class Reading {
       unfinished_ = false;
       return;
     }
-    const std::size_t counted = slice->count - std::min(slice->count, whole.count);
-    const std::size_t looked_at = std::max({slice->items.size(), counted, std::size_t{1}});
-    slice_left_ -= std::min(slice_left_, looked_at);
+    slice_left_ -= std::min(slice_left_, std::max(slice->scanned, std::size_t{1}));
     const std::size_t bytes = bytes_of(*slice);
     bytes_left_ -= std::min(bytes_left_, bytes);
     const bool progress = slice->cursor != cursor_;

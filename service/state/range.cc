@@ -54,20 +54,25 @@ Result<RangeResult> read_range(const Keyspace& keys, const RangeQuery& query) {
     if (const auto record = find_as_of(keys, query.range.begin, revision)) {
       page.offer(query.range.begin, *record);
     }
-    return std::move(page).finish(revision);
+    RangeResult result = std::move(page).finish(revision);
+    result.scanned = 1;
+    return result;
   }
   std::size_t scanned = 0;
   const auto cursor = keys.tables().seek(Table::kKeys, start->key);
   for (; cursor->valid() && !is_past(query.range, cursor->key()); cursor->next()) {
-    if (query.scan_max != 0 && scanned++ == query.scan_max) {
+    if (query.scan_max != 0 && scanned == query.scan_max) {
       page.stop_before(cursor->key());
       break;
     }
+    ++scanned;
     const auto newest = read_record<KeyRecord>(Table::kKeys, cursor->key(), cursor->value());
     const auto record = record_as_of(keys, cursor->key(), newest, revision);
     if (record && !page.offer(cursor->key(), *record)) break;
   }
-  return std::move(page).finish(revision);
+  RangeResult result = std::move(page).finish(revision);
+  result.scanned = scanned;
+  return result;
 }
 
 }  // namespace coord::service

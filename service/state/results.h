@@ -52,6 +52,7 @@ struct RangeResult {
   bool more = false;
   std::string cursor;
   Revision revision;
+  std::size_t scanned = 0;  // keys that were looked at, deleted ones too: what it has cost
 };
 
 struct TxnResult;
@@ -113,7 +114,7 @@ struct LeaseRecord {
   std::uint32_t pid = 0;
   std::uint64_t nonce = 0;
   std::uint64_t granted_at_ms = 0;  // wall clock of the leader that proposed the grant
-  std::uint64_t renewals = 0;       // how often it was renewed
+  Index renewed_at;                 // the entry that granted it, or renewed it last
   std::uint64_t attached_keys = 0;
   std::vector<LockName> held;
 };

@@ -11,6 +11,9 @@ namespace coord::service {
 namespace {
 // A message costs about as much as looking at so many changes.
 constexpr std::size_t kSendCost = 16;
+constexpr Duration kProgressIntervalMin = milliseconds(100);
+// Whoever wants to be told less often is told that often.
+constexpr Duration kProgressIntervalMax = seconds(60);
 }  // namespace
 
 WatchHub::Impl::Impl(const WatchSource& source, kj::Timer& timer, FillHeader fill_header,
@@ -189,8 +192,13 @@ void WatchHub::Impl::fail(Entry& entry, const Error& error) {
 
 // --- Progress -----------------------------------------------------------------------------------
 
-void WatchHub::Impl::schedule_progress(WatchId id, kj::TimePoint due) {
-  progress_.emplace(due, id);
+void WatchHub::Impl::await_progress(Entry& entry, kj::TimePoint due) {
+  entry.progress_due = due;
+  progress_.emplace(due, entry.watcher.id());
+}
+
+void WatchHub::Impl::arm_progress() {
+  if (progress_.empty()) return;
   const kj::TimePoint first = progress_.begin()->first;
   KJ_IF_MAYBE (armed, progress_armed_) {
     if (*armed <= first) return;
@@ -209,28 +217,18 @@ void WatchHub::Impl::schedule_progress(WatchId id, kj::TimePoint due) {
 void WatchHub::Impl::send_progress() {
   note_revision();
   const kj::TimePoint now = timer_.now();
-  std::vector<std::pair<WatchId, kj::TimePoint>> again;
   while (!progress_.empty() && progress_.begin()->first <= now) {
-    const WatchId id = progress_.begin()->second;
+    Entry& entry = watches_.find(progress_.begin()->second)->second;
     progress_.erase(progress_.begin());
-    const auto found = watches_.find(id);
-    if (found == watches_.end()) continue;
-    Entry& entry = found->second;
     const kj::Duration interval = entry.watcher.spec().progress_interval;
     // Being told something is progress too; to ask for the time only here keeps sending cheap.
-    kj::TimePoint due = entry.told_at + interval;
-    if (due <= now) {
-      const auto through = entry.watcher.progress();
-      if (!entry.sending && through) send(entry, WatchProgress{*through});
-      due = now + interval;
-    }
-    again.emplace_back(id, due);
+    const kj::TimePoint due = entry.told_at + interval;
+    await_progress(entry, due > now ? due : now + interval);
+    if (due > now) continue;
+    const auto through = entry.watcher.progress();
+    if (!entry.sending && through) send(entry, WatchProgress{*through});
   }
-  for (const auto& [id, due] : again) progress_.emplace(due, id);
-  if (progress_.empty()) return;
-  const auto first = *progress_.begin();
-  progress_.erase(progress_.begin());
-  schedule_progress(first.second, first.first);
+  arm_progress();
 }
 
 // --- Coming and going ---------------------------------------------------------------------------
@@ -241,7 +239,8 @@ Result<WatchSpec> WatchHub::Impl::parse(schema::WatchRequest::Reader request) co
   const std::chrono::nanoseconds progress =
       request.getProgressMs() == 0
           ? options_.progress_interval
-          : std::max<Duration>(milliseconds(request.getProgressMs()), milliseconds(100));
+          : std::clamp<Duration>(milliseconds(request.getProgressMs()), kProgressIntervalMin,
+                                 kProgressIntervalMax);
   WatchSpec spec{.keys = *std::move(keys),
                  .from = Revision(request.getFromRevision()),
                  .list = request.getList(),
@@ -301,7 +300,8 @@ Result<WatchId> WatchHub::Impl::add(WatchSpec spec, schema::WatchSink::Client si
     index_.add(interval, last_id_, entry.watcher);
   }
   entry.told_at = timer_.now();
-  schedule_progress(last_id_, timer_.now() + entry.watcher.spec().progress_interval);
+  await_progress(entry, entry.told_at + entry.watcher.spec().progress_interval);
+  arm_progress();
   enqueue(entry);
   schedule();
   return last_id_;
@@ -313,6 +313,7 @@ void WatchHub::Impl::remove(WatchId id) {
   for (const KeyInterval& interval : found->second.watcher.spec().keys.list()) {
     index_.remove(interval, id);
   }
+  progress_.erase({found->second.progress_due, id});
   watches_.erase(found);
 }
 

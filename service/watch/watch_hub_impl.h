@@ -39,9 +39,10 @@ class WatchHub::Impl final : private kj::TaskSet::ErrorHandler {
         : watcher(id, std::move(spec), shared, registered), sink(kj::mv(sink_in)) {}
     Watcher watcher;
     schema::WatchSink::Client sink;
-    bool sending = false;                                 // a batch is on its way
-    bool queued = false;                                  // in ready_
-    kj::TimePoint told_at = kj::origin<kj::TimePoint>();  // when it was last sent something
+    bool sending = false;                                      // a batch is on its way
+    bool queued = false;                                       // in ready_
+    kj::TimePoint told_at = kj::origin<kj::TimePoint>();       // when it was last sent something
+    kj::TimePoint progress_due = kj::origin<kj::TimePoint>();  // its place in progress_
   };
 
   void note_revision();
@@ -57,7 +58,8 @@ class WatchHub::Impl final : private kj::TaskSet::ErrorHandler {
   void on_sent(WatchId id);
   void fail(Entry& entry, const Error& error);
 
-  void schedule_progress(WatchId id, kj::TimePoint due);
+  void await_progress(Entry& entry, kj::TimePoint due);
+  void arm_progress();
   void send_progress();
   void wake_waiting();
   void taskFailed(kj::Exception&& exception) override;

@@ -162,6 +162,7 @@ TEST(Range, BytesAndScanBounds_EndAPage) {
   const RangeResult scanned = page(m, {.range = with_prefix(""), .scan_max = 2});
   EXPECT_EQ(keys_of(scanned), "");
   EXPECT_TRUE(scanned.more);
+  EXPECT_EQ(scanned.scanned, 2u) << "deleted keys are looked at, too";
   EXPECT_FALSE(page(m, {.range = with_prefix(""), .cursor = scanned.cursor, .scan_max = 2}).more);
 }
 

@@ -170,6 +170,17 @@ TEST(WatchHub, IdleWatch_IsToldHowFarItHasCome) {
   EXPECT_EQ(by_default.told.progress.size(), 1u);
 }
 
+TEST(WatchHub, IdleWatch_IsToldOnceAMinute_HoweverSeldomItWantsToBe) {
+  Harness h;
+  h.put("b", "1");
+  Client& c = h.watch({.intervals = {single("a")}, .progress_ms = UINT32_MAX});
+  h.run();
+  h.advance(seconds(59));
+  EXPECT_THAT(c.told.progress, IsEmpty());
+  h.advance(seconds(1));
+  EXPECT_THAT(c.told.progress, ElementsAre(1));
+}
+
 TEST(WatchHub, CompactedStart_IsRefused_WithTheOldestRevisionKept) {
   Harness h;
   for (int i = 0; i < 10; ++i) h.put("a", std::to_string(i));

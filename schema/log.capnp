@@ -21,6 +21,7 @@ struct Command {
 
 struct Expiry {
   lease @0 :UInt64;
-  renewals @1 :UInt64;        # how often it had been renewed when the leader decided: one that was
-                              # renewed since is left alone
+  renewedAt @1 :UInt64;       # the entry that had granted it or renewed it last when the leader
+                              # decided: one that was renewed since, or is another one by now that
+                              # has the same number, is left alone
 }

@@ -41,7 +41,7 @@ Bytes encode_expire(std::span<const LeaseExpiry> leases, std::uint64_t stamp_ms)
   auto expire = begin(message, stamp_ms).initExpire(static_cast<unsigned>(leases.size()));
   for (unsigned i = 0; i < expire.size(); ++i) {
     expire[i].setLease(leases[i].lease.value());
-    expire[i].setRenewals(leases[i].renewals);
+    expire[i].setRenewedAt(leases[i].renewed_at.value());
   }
   return to_bytes(message);
 }

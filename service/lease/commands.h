@@ -11,7 +11,7 @@ namespace coord::service {
 
 struct LeaseExpiry {
   LeaseId lease;
-  std::uint64_t renewals = 0;  // how often it had been renewed when this was decided
+  Index renewed_at;  // as it was when this was decided
 };
 
 Bytes encode_renew(std::span<const LeaseId> leases, std::uint64_t stamp_ms);

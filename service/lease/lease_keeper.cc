@@ -197,7 +197,7 @@ class LeaseKeeper::Impl final : private kj::TaskSet::ErrorHandler {
       if (!lease) break;
       const auto terms = source_.terms(*lease);
       CHECK(terms, "lease {} is in the book and not in the state", *lease);
-      batch.push_back({*lease, terms->renewals});
+      batch.push_back({*lease, terms->renewed_at});
       cost += 1 + terms->attached_keys;
     }
     return batch;

@@ -54,7 +54,7 @@ class LeaseSource {
  public:
   struct Terms {
     milliseconds ttl{0};
-    std::uint64_t renewals = 0;
+    Index renewed_at;  // the entry that granted it, or renewed it last
     std::uint64_t attached_keys = 0;
   };
   virtual ~LeaseSource() = default;

@@ -6,7 +6,7 @@ std::optional<LeaseSource::Terms> StateLeaseSource::terms(LeaseId lease) const {
   const auto record = state_.lease(lease);
   if (!record) return std::nullopt;
   return Terms{
-      .ttl = record->ttl, .renewals = record->renewals, .attached_keys = record->attached_keys};
+      .ttl = record->ttl, .renewed_at = record->renewed_at, .attached_keys = record->attached_keys};
 }
 
 void StateLeaseSource::each(const std::function<void(LeaseId, milliseconds ttl)>& visit) const {

@@ -129,13 +129,13 @@ void State::Impl::apply_command(schema::Command::Reader command, CommandResults*
     }
     case schema::Command::RENEW:
       for (const std::uint64_t id : command.getRenew()) {
-        const auto ttl = leases_.renew(LeaseId(id));
+        const auto ttl = leases_.renew(LeaseId(id), applied_.index);
         if (results != nullptr) results->renewed.push_back(ttl);
       }
       return;
     case schema::Command::EXPIRE:
       for (const auto expiry : command.getExpire()) {
-        leases_.expire(LeaseId(expiry.getLease()), expiry.getRenewals(), now_ms_);
+        leases_.expire(LeaseId(expiry.getLease()), Index(expiry.getRenewedAt()), now_ms_);
       }
       return;
     case schema::Command::PUBLISH_MEMBER:

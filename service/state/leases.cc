@@ -9,7 +9,8 @@
 
 namespace coord::service {
 
-Result<LeaseGrantResult> Leases::grant(schema::LeaseGrant::Reader grant, std::uint64_t now_ms) {
+Result<LeaseGrantResult> Leases::grant(schema::LeaseGrant::Reader grant, Index at,
+                                       std::uint64_t now_ms) {
   if (grant.getTtlMs() == 0) {
     return make_error(ErrorCode::kZeroTtl, "a lease needs a time to live");
   }
@@ -24,7 +25,7 @@ Result<LeaseGrantResult> Leases::grant(schema::LeaseGrant::Reader grant, std::ui
   } else if (const auto existing = table_.find(record.id)) {
     if (grant.getNonce() != 0 && grant.getNonce() == existing->nonce) {
       // Asked for again, because the answer was lost: what is acknowledged now lives from now on.
-      const auto ttl = renew(record.id);
+      const auto ttl = renew(record.id, at);
       return LeaseGrantResult{record.id, *ttl};
     }
     return make_error(ErrorCode::kLeaseExists, "there is a lease {} already", record.id);
@@ -36,6 +37,7 @@ Result<LeaseGrantResult> Leases::grant(schema::LeaseGrant::Reader grant, std::ui
   record.pid = grant.getPid();
   record.nonce = grant.getNonce();
   record.granted_at_ms = now_ms;
+  record.renewed_at = at;
   table_.add(record);
   observer_.on_lease_granted(record.id, record.ttl);
   return LeaseGrantResult{record.id, record.ttl};
@@ -55,18 +57,18 @@ Status Leases::revoke(LeaseId id, std::uint64_t now_ms) {
   return Status::success();
 }
 
-std::optional<milliseconds> Leases::renew(LeaseId id) {
+std::optional<milliseconds> Leases::renew(LeaseId id, Index at) {
   auto record = table_.find(id);
   if (!record) return std::nullopt;
-  ++record->renewals;
+  record->renewed_at = at;
   table_.update(*record);
   observer_.on_lease_renewed(id);
   return record->ttl;
 }
 
-void Leases::expire(LeaseId id, std::uint64_t renewals, std::uint64_t now_ms) {
+void Leases::expire(LeaseId id, Index renewed_at, std::uint64_t now_ms) {
   const auto record = table_.find(id);
-  if (record && record->renewals == renewals) end(id, now_ms);
+  if (record && record->renewed_at == renewed_at) end(id, now_ms);
 }
 
 void Leases::end(LeaseId id, std::uint64_t now_ms) {

@@ -26,15 +26,16 @@ class Leases {
         observer_(observer),
         last_chosen_(meta.last_lease) {}
 
-  // kZeroTtl, kInvalidArgument (a TTL of more than limits::kLeaseTtlMsMax), kLeaseExists. A nonce
-  // of zero is like no other. An id that the state chooses is one that it never chose before.
-  Result<LeaseGrantResult> grant(schema::LeaseGrant::Reader grant, std::uint64_t now_ms);
+  // `at` is the entry that is being applied. kZeroTtl, kInvalidArgument (a TTL of more than
+  // limits::kLeaseTtlMsMax), kLeaseExists. A nonce of zero is like no other. An id that the state
+  // chooses is one that it never chose before.
+  Result<LeaseGrantResult> grant(schema::LeaseGrant::Reader grant, Index at, std::uint64_t now_ms);
   // kLeaseNotFound.
   Status revoke(LeaseId id, std::uint64_t now_ms);
   // The TTL; nothing if there is no such lease.
-  std::optional<milliseconds> renew(LeaseId id);
-  // Without effect if it was renewed since it had been renewed that many times, or is gone.
-  void expire(LeaseId id, std::uint64_t renewals, std::uint64_t now_ms);
+  std::optional<milliseconds> renew(LeaseId id, Index at);
+  // Without effect if another entry than that one granted it or renewed it last.
+  void expire(LeaseId id, Index renewed_at, std::uint64_t now_ms);
 
   LeaseId last_chosen() const { return last_chosen_; }
 

@@ -107,7 +107,7 @@ void encode(const LeaseRecord& record, std::string& out) {
       .u64(static_cast<std::uint64_t>(record.ttl.count()))
       .u64(record.nonce)
       .u64(record.granted_at_ms)
-      .u64(record.renewals)
+      .u64(record.renewed_at.value())
       .u64(record.attached_keys)
       .u32(record.pid)
       .bytes(record.name)
@@ -122,7 +122,7 @@ bool decode(std::string_view bytes, LeaseRecord& record) {
   record.ttl = milliseconds(static_cast<milliseconds::rep>(in.u64()));
   record.nonce = in.u64();
   record.granted_at_ms = in.u64();
-  record.renewals = in.u64();
+  record.renewed_at = Index(in.u64());
   record.attached_keys = in.u64();
   record.pid = in.u32();
   record.name = in.bytes();

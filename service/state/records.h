@@ -14,8 +14,8 @@
 //              number u32         create revision u64, previous: revision u64, number u32; key
 //                                 version u64, lease u64, key bytes, value rest
 //   kLeases    lease u64          version u8, flags u8 (1: session), ttl u64 (ms), nonce u64,
-//                                 granted at u64 (ms), renewals u64, attached keys u64, pid u32,
-//                                 name bytes, host bytes
+//                                 granted at u64 (ms), renewed at u64 (index), attached keys u64,
+//                                 pid u32, name bytes, host bytes
 //   kLeaseKeys lease u64, kind u8 (0: key, 1: lock, 2: election), name rest -> nothing
 //   kLocks     space u8 (0: lock, 1: election), name rest ->
 //                                 version u8, mode u8, revision u64, value bytes, holders u32 times

@@ -69,7 +69,7 @@ Result<Value> State::Impl::dispatch(schema::Write::Reader write) {
     case schema::Write::TXN:
       return as_value(txn(write.getTxn()));
     case schema::Write::LEASE_GRANT:
-      return as_value(leases_.grant(write.getLeaseGrant(), now_ms_));
+      return as_value(leases_.grant(write.getLeaseGrant(), applied_.index, now_ms_));
     case schema::Write::LEASE_REVOKE:
       return as_value(
           if_ok<LeaseRevokeResult>(leases_.revoke(LeaseId(write.getLeaseRevoke()), now_ms_)));

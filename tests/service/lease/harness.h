@@ -53,8 +53,9 @@ class LeaseTwin final : public LeaseSource {
   // `keeper` may be null: a restart replays what it had before.
   CommandResults apply(const LogEntry& entry, LeaseKeeper* keeper) {
     CommandResults results;
+    applied_ = applied_.next();
     if (const Grant* grant = std::get_if<Grant>(&entry)) {
-      leases_[grant->lease] = {grant->ttl, 0, grant->attached_keys};
+      leases_[grant->lease] = {grant->ttl, applied_, grant->attached_keys};
       if (keeper != nullptr) keeper->on_lease_granted(grant->lease, grant->ttl);
       return results;
     }
@@ -69,7 +70,7 @@ class LeaseTwin final : public LeaseSource {
     } else {
       EXPECT_TRUE(command.isExpire());
       for (const auto expiry : command.getExpire()) {
-        expire(LeaseId(expiry.getLease()), expiry.getRenewals(), keeper);
+        expire(LeaseId(expiry.getLease()), Index(expiry.getRenewedAt()), keeper);
       }
     }
     return results;
@@ -79,18 +80,19 @@ class LeaseTwin final : public LeaseSource {
   std::optional<milliseconds> renew(LeaseId lease, LeaseKeeper* keeper) {
     const auto found = leases_.find(lease);
     if (found == leases_.end()) return std::nullopt;
-    ++found->second.renewals;
+    found->second.renewed_at = applied_;
     if (keeper != nullptr) keeper->on_lease_renewed(lease);
     return found->second.ttl;
   }
-  void expire(LeaseId lease, std::uint64_t renewals, LeaseKeeper* keeper) {
+  void expire(LeaseId lease, Index renewed_at, LeaseKeeper* keeper) {
     const auto found = leases_.find(lease);
-    if (found == leases_.end() || found->second.renewals != renewals) return;
+    if (found == leases_.end() || found->second.renewed_at != renewed_at) return;
     leases_.erase(found);
     if (keeper != nullptr) keeper->on_lease_ended(lease);
   }
 
   std::map<LeaseId, Terms> leases_;
+  Index applied_;
 };
 
 // One member: its state, its keeper, and what it has proposed.

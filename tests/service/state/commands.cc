@@ -300,7 +300,7 @@ CommandFill expire(std::vector<std::pair<std::uint64_t, std::uint64_t>> leases) 
     auto list = builder.initExpire(static_cast<unsigned>(leases.size()));
     for (unsigned i = 0; i < list.size(); ++i) {
       list[i].setLease(leases[i].first);
-      list[i].setRenewals(leases[i].second);
+      list[i].setRenewedAt(leases[i].second);
     }
   };
 }

@@ -99,7 +99,7 @@ WriteFill guarded(LockName name, std::uint64_t token, WriteFill write);
 
 CommandFill writes(std::vector<WriteFill> writes);
 CommandFill renew(std::vector<std::uint64_t> leases);
-// Each a lease, and how often it was renewed when its expiry was decided.
+// Each a lease, and the entry that had granted or renewed it last: see Machine::expiry().
 CommandFill expire(std::vector<std::pair<std::uint64_t, std::uint64_t>> leases);
 CommandFill compact(std::uint64_t revision);
 CommandFill publish_member(MemberRecord member);

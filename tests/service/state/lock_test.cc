@@ -168,7 +168,7 @@ TEST_F(Locks, EndOfALease_TakesHoldsAndPlacesInOneEntry) {
   EXPECT_EQ(who(m, kLock), "1@1 | 3");
   EXPECT_EQ(who(m, lock("m")), "free");
   EXPECT_EQ(who(m, kElection), "free");
-  m.apply(expire({{1, 0}}));
+  m.apply(expire({m.expiry(1)}));
   EXPECT_EQ(who(m, kLock), "3@6 |");
   EXPECT_EQ(m.read(with_prefix("_coord/")), "_coord/lock/l=6 3\n");
 }

@@ -53,6 +53,12 @@ raft::Entry Machine::next_entry(Bytes payload) {
   return entry;
 }
 
+std::pair<std::uint64_t, std::uint64_t> Machine::expiry(std::uint64_t lease) const {
+  const auto record = state_->lease(LeaseId(lease));
+  CHECK(record, "there is no lease {}", lease);
+  return {lease, record->renewed_at.value()};
+}
+
 CommandResults Machine::apply(const commands::CommandFill& command) {
   CommandResults results;
   state_->apply(next_entry(commands::encode(command, now_ms_)), &results);

@@ -56,6 +56,8 @@ class Machine {
   RecordingObserver& observer() { return observer_; }
   raft::Entry next_entry(Bytes payload);
   raft::Entry next_configuration(const raft::Configuration& configuration);
+  // As the leader decides that a lease expires, now.
+  std::pair<std::uint64_t, std::uint64_t> expiry(std::uint64_t lease) const;
   void set_now(std::uint64_t ms) { now_ms_ = ms; }
 
   // "key=value" for each, or the error's code.

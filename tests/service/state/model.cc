@@ -47,6 +47,7 @@ bool compare(const T& left, schema::Compare::Operator op, const T& right) {
 }  // namespace
 
 CommandResults Model::apply(schema::Command::Reader command) {
+  ++applied_;
   CommandResults results;
   if (command.isWrites()) {
     for (const auto one : command.getWrites()) results.writes.push_back(write(one));
@@ -56,14 +57,14 @@ CommandResults Model::apply(schema::Command::Reader command) {
       if (lease == leases_.end()) {
         results.renewed.push_back(std::nullopt);
       } else {
-        ++lease->second.renewals;
+        lease->second.renewed_at = applied_;
         results.renewed.push_back(milliseconds(lease->second.ttl_ms));
       }
     }
   } else if (command.isExpire()) {
     for (const auto expiry : command.getExpire()) {
       const auto lease = leases_.find(expiry.getLease());
-      if (lease != leases_.end() && lease->second.renewals == expiry.getRenewals()) {
+      if (lease != leases_.end() && lease->second.renewed_at == expiry.getRenewedAt()) {
         end_lease(lease->first);
       }
     }
@@ -393,7 +394,7 @@ Model::Value Model::grant(schema::LeaseGrant::Reader grant) {
     if (grant.getNonce() == 0 || grant.getNonce() != leases_[id].nonce) {
       return failure(ErrorCode::kLeaseExists);
     }
-    ++leases_[id].renewals;
+    leases_[id].renewed_at = applied_;
     return LeaseGrantResult{LeaseId(id), milliseconds(leases_[id].ttl_ms)};
   }
   if (id == 0) {
@@ -404,6 +405,7 @@ Model::Value Model::grant(schema::LeaseGrant::Reader grant) {
   leases_[id] = {.ttl_ms = grant.getTtlMs(),
                  .nonce = grant.getNonce(),
                  .session = grant.getSession(),
+                 .renewed_at = applied_,
                  .replies = {}};
   return LeaseGrantResult{LeaseId(id), milliseconds(grant.getTtlMs())};
 }

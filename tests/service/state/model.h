@@ -25,12 +25,14 @@ class Model {
   const std::vector<Keys>& history() const { return history_; }
   std::uint64_t revision() const { return history_.size() - 1; }
   std::uint64_t line() const { return line_; }
+  // Commands, as many as entries.
+  std::uint64_t applied() const { return applied_; }
 
   struct Lease {
     std::uint64_t ttl_ms = 0;
     std::uint64_t nonce = 0;
     bool session = false;
-    std::uint64_t renewals = 0;
+    std::uint64_t renewed_at = 0;
     std::uint64_t floor = 0;
     std::map<std::uint64_t, WriteResult> replies;
   };
@@ -76,6 +78,7 @@ class Model {
                                int depth);
   bool holds(schema::Compare::Reader compare, TxnResult& result) const;
 
+  std::uint64_t applied_ = 0;
   std::vector<Keys> history_{Keys()};
   Keys draft_;
   std::uint64_t line_ = 0;

@@ -1,5 +1,6 @@
 #include "tests/service/state/random_commands.h"
 
+#include <algorithm>
 #include <array>
 
 #include "raft/base/prng.h"
@@ -12,14 +13,15 @@ using namespace commands;  // NOLINT: the language of these tests
 
 class Dice {
  public:
-  Dice(std::uint64_t seed, std::uint64_t revision) : prng_(seed), revision_(revision) {}
+  Dice(std::uint64_t seed, std::uint64_t revision, std::uint64_t applied)
+      : prng_(seed), revision_(revision), applied_(applied) {}
 
   CommandFill command() {
     switch (prng_.below(12)) {
       case 0:
         return renew({lease(), lease()});
       case 1:
-        return expire({{lease(), prng_.below(2)}});
+        return expire({{lease(), near_entry()}});
       case 2:
         return compact(prng_.chance(1, 2) ? near_revision() : 0);
       default: {
@@ -168,16 +170,20 @@ class Dice {
     const std::uint64_t back = prng_.below(6);
     return revision_ + 1 > back ? revision_ + 1 - back : 0;
   }
+  // Of the first, in which leases are granted, or of one of the last.
+  std::uint64_t near_entry() { return flip() ? 1 : applied_ - std::min(applied_, prng_.below(6)); }
   bool flip() { return prng_.chance(1, 2); }
 
   Prng prng_;
   std::uint64_t revision_;
+  std::uint64_t applied_;
 };
 
 }  // namespace
 
-commands::CommandFill random_command(std::uint64_t seed, std::uint64_t revision) {
-  return Dice(seed, revision).command();
+commands::CommandFill random_command(std::uint64_t seed, std::uint64_t revision,
+                                     std::uint64_t applied) {
+  return Dice(seed, revision, applied).command();
 }
 
 }  // namespace coord::service

@@ -7,7 +7,9 @@
 
 namespace coord::service {
 
-// `revision`: about where the state is, so that revisions and tokens in the command may fit.
-commands::CommandFill random_command(std::uint64_t seed, std::uint64_t revision);
+// `revision` and `applied`, the index of the entry before it: about where the state is, so that
+// revisions, tokens and expiries in the command may fit.
+commands::CommandFill random_command(std::uint64_t seed, std::uint64_t revision,
+                                     std::uint64_t applied);
 
 }  // namespace coord::service

@@ -70,7 +70,7 @@ TEST(Records, LeaseRecord) {
   record.pid = 2;
   record.nonce = 3;
   record.granted_at_ms = 4;
-  record.renewals = 5;
+  record.renewed_at = Index(5);
   record.attached_keys = 6;
   EXPECT_EQ(round_trip(record),
             "0101010000000000000003000000000000000400000000000000050000000000000006000000"
@@ -188,9 +188,9 @@ TEST(Digest, OfAFixedScript_IsAlwaysTheSame) {
   m.apply(renew({7}));
   m.apply(publish_member({MemberId(1), "n1", "p", "c"}));
   m.apply(compact(3));
-  m.apply(expire({{7, 1}}));
+  m.apply(expire({m.expiry(7)}));
   EXPECT_EQ(m.state().revision(), Revision(10));
-  EXPECT_EQ(m.state().position().digest, 14945517240873549123u);
+  EXPECT_EQ(m.state().position().digest, 1046331724161609332u);
 }
 
 TEST(Digest, TellsDifferentLogsAndDifferentStatesApart) {

@@ -87,7 +87,7 @@ TEST_F(Sessions, UnknownOrEndedSession_IsExpired) {
   numbered(1, put("a", "1"));
   m.restart();
   EXPECT_EQ(m.tables().size(Table::kSessions), 1u);
-  m.apply(expire({{kId, 0}}));
+  m.apply(expire({m.expiry(kId)}));
   EXPECT_EQ(error_of(numbered(1, put("a", "1"))), ErrorCode::kSessionExpired);
   m.restart();
   EXPECT_EQ(m.tables().size(Table::kSessions), 0u);

@@ -133,7 +133,7 @@ void check_leases(State& state, const Model& model) {
   for (const LeaseRecord& lease : leases) {
     const auto twin = model.leases().find(lease.id.value());
     RC_ASSERT(twin != model.leases().end());
-    RC_ASSERT(lease.renewals == twin->second.renewals);
+    RC_ASSERT(lease.renewed_at.value() == twin->second.renewed_at);
     std::vector<std::string> keys;
     for (const auto& [key, item] : model.history().back()) {
       if (item.lease == lease.id && key.rfind("_coord/", 0) != 0) keys.push_back(key);
@@ -205,7 +205,7 @@ RC_GTEST_PROP(StateProperty, DoesWhatTheObviousModelDoes, (const Seeds& seeds)) 
   };
   step(prelude());
   for (const std::uint64_t seed : seeds) {
-    step(random_command(seed, model.revision()));
+    step(random_command(seed, model.revision(), model.applied()));
     if (seed % 8 == 0) check_reads(machine.state(), model);
   }
   check_reads(machine.state(), model);
@@ -234,7 +234,8 @@ RC_GTEST_PROP(StateProperty, RestartsAndSilence_ChangeNothing, (const Seeds& see
   };
   step(prelude());
   for (const std::uint64_t seed : seeds) {
-    step(random_command(seed, straight.state().revision().value()));
+    step(random_command(seed, straight.state().revision().value(),
+                        straight.state().position().applied.index.value()));
     if (seed % 3 == 0) restarted.restart();
     if (seed % 5 == 0) unheard.state().save();
   }
@@ -251,7 +252,8 @@ RC_GTEST_PROP(StateProperty, PagesBetweenWrites_AreOfOneRevision, (const Seeds& 
   Machine machine;
   machine.apply(prelude());
   const auto random_step = [&](std::uint64_t seed) {
-    auto command = random_command(seed, machine.state().revision().value());
+    auto command = random_command(seed, machine.state().revision().value(),
+                                  machine.state().position().applied.index.value());
     machine.apply(command);
   };
   for (std::size_t i = 0; i < seeds.size() / 2; ++i) random_step(seeds[i]);

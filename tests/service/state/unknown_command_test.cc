@@ -116,7 +116,9 @@ TEST(UnknownCommand, DamagedPayloads_NeverTripACheck) {
   Machine m;
   m.write_all({grant(1, {.session = true}), put("a", "1"), acquire(lock("l"), 1)});
   for (int i = 0; i < 3000; ++i) {
-    const Bytes whole = encode(random_command(prng.next(), m.state().revision().value()), 5);
+    const Bytes whole = encode(random_command(prng.next(), m.state().revision().value(),
+                                              m.state().position().applied.index.value()),
+                               5);
     std::string bytes(whole.view());
     for (std::uint64_t flips = prng.below(4); flips > 0; --flips) {
       bytes[prng.below(bytes.size())] ^= static_cast<char>(1 << prng.below(8));

@@ -94,7 +94,7 @@ TEST(StateWatch, LocksAndLeases_ShowInTheirKeys) {
   h.run();
   h.write(commands::put("mine", "1", {.lease = 7}));
   h.write(commands::acquire(commands::lock("l"), 7));
-  h.apply(commands::expire({{7, 0}}));
+  h.apply(commands::expire({h.machine.expiry(7)}));
   h.run();
   ASSERT_GE(c.told.events.size(), 4u);
   std::set<std::string> deleted;

@@ -21,8 +21,8 @@ struct SnapshotSendOptions {
   // Without progress for so long, what was sent and not stored is sent again...
   Duration patience = seconds(1);
   // ... and after so long it is given up, to be begun anew with a newer snapshot. Of a peer that
-  // has all of it, it is progress that it still says so: to check and to install it takes time; if it
-  // wants it from the start again, and a second time, the copy itself is of no use.
+  // has all of it, it is progress that it still says so: to check and to install it takes time; if
+  // it wants it from the start again, and a second time, the copy itself is of no use.
   Duration give_up = seconds(30);
 };
 

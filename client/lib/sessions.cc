@@ -80,7 +80,8 @@ Sessions::~Sessions() {
 
 std::shared_ptr<LiveSession> Sessions::own() {
   if (own_ != nullptr && !own_->alive(environment_.clock())) {
-    auto expired = own_;
+    // Taken away here: one that had ended before it became our own is not lost once more.
+    auto expired = std::exchange(own_, nullptr);
     lose(*expired, Loss::kByClock);
   }
   if (own_ == nullptr && !opening_) {
@@ -171,6 +172,13 @@ rpc::Task<Result<std::shared_ptr<LiveSession>>> Sessions::open(SessionOptions op
     const Instant sent = environment_.clock();
     return calls_.send(connection, kj::mv(request), [this, sent](auto&& answer) {
       auto result = opened(answer, sent);
+      if (result.ok() && sent + less_margin(result->ttl) <= environment_.clock()) {
+        give_up(result->id, result->ttl);
+        result = make_error(ErrorCode::kDeadlineExceeded,
+                            "the session was granted too late to be believed in: its TTL of {} ms "
+                            "counts from when it was asked for",
+                            result->ttl.count());
+      }
       trouble_ = result.ok() ? std::nullopt : std::optional<Error>(result.error());
       return result;
     });
@@ -304,11 +312,14 @@ void Sessions::lose(LiveSession& session, Loss loss) {
   if (session.ended.load()) return;
   end(session);
   if (loss == Loss::kByServer) return;
-  // The servers may let it live a little longer; who waits for its locks need not.
-  std::vector<LeaseId> leases = {session.id};
-  tasks_.add(revoke(std::move(leases), environment_.clock() + Duration(session.ttl))
-                 .promise()
-                 .ignoreResult());
+  give_up(session.id, session.ttl);
+}
+
+// The servers may let it live a little longer; who waits for its locks need not.
+void Sessions::give_up(LeaseId id, milliseconds ttl) {
+  std::vector<LeaseId> leases = {id};
+  tasks_.add(
+      revoke(std::move(leases), environment_.clock() + Duration(ttl)).promise().ignoreResult());
 }
 
 void Sessions::end(LiveSession& session) {

@@ -112,6 +112,7 @@ class Sessions final : private kj::TaskSet::ErrorHandler {
   rpc::Task<void> expire(std::shared_ptr<LiveSession> session);
   rpc::Task<Status> revoke(std::vector<LeaseId> leases, Instant deadline);
   void begin(std::shared_ptr<LiveSession> session, Instant sent);
+  void give_up(LeaseId id, milliseconds ttl);
   void extend(LiveSession& session, Instant sent);
   void end(LiveSession& session);
   void taskFailed(kj::Exception&& exception) override;

@@ -335,6 +335,16 @@ void head(Member& member, schema::Header::Builder header) {
   header.setMembers(member.cluster().members_version);
 }
 
+kj::Promise<void> serve_late(Member& member) {
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  // Kept by the cluster: a call may outlive the timer.
+  member.cluster().add(member.cluster()
+                           .timer()
+                           .afterDelay(200 * kj::MILLISECONDS)
+                           .then([due = kj::mv(paf.fulfiller)]() mutable { due->fulfill(); }));
+  return kj::mv(paf.promise);
+}
+
 class KvService final : public schema::Kv::Server {
  public:
   explicit KvService(Member& member) : member_(member) {}
@@ -377,8 +387,8 @@ class KvService final : public schema::Kv::Server {
              "no majority");
         return kj::READY_NOW;
       case Fault::kChangeInFlight:
-      case Fault::kServeLate:
         KJ_FAIL_REQUIRE("this is for changes of the members");
+      case Fault::kServeLate:
       case Fault::kApplyThenDrop:
       case Fault::kApplyThenUnknown:
       case Fault::kApplyThenStall:
@@ -389,6 +399,7 @@ class KvService final : public schema::Kv::Server {
     auto results = answer.initResults(writes.size());
     for (unsigned i = 0; i < writes.size(); ++i) cluster.state.apply(writes[i], results[i]);
     if (fault == Fault::kApplyThenStall) return member_.silence();
+    if (fault == Fault::kServeLate) return serve_late(member_);
     if (fault == Fault::kApplyThenDrop) {
       cluster.later([&member = member_] { member.cut(); });
       return member_.silence();
@@ -704,7 +715,7 @@ kj::Promise<void> serve_with(std::deque<Fault>& faults, Member& member, Answer& 
       return member.silence();
     case Fault::kServeLate:
       apply();
-      return member.cluster().timer().afterDelay(200 * kj::MILLISECONDS);
+      return serve_late(member);
   }
   KJ_UNREACHABLE;
 }

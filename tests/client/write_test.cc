@@ -263,6 +263,32 @@ TEST_F(WriteTest, SessionOpening_NeverRepeatsAnId) {
   EXPECT_EQ(used, 1u);
 }
 
+TEST_F(WriteTest, SessionGrantedTooLateToBeBelievedIn_IsFollowedByAnother) {
+  options.session_ttl = milliseconds(100);
+  member(0).faults = {Fault::kServeLate};
+  auto result = put("a", "1");
+  ASSERT_TRUE(result.ok()) << result.error().message;
+  EXPECT_TRUE(put("a", "2").ok());
+  // The first one is given up, and not left to expire.
+  settle();
+  EXPECT_EQ(cluster.state.sessions.size(), 1u);
+}
+
+TEST_F(WriteTest, SessionsThatAreAllGrantedTooLate_AreTheReasonThatIsTold) {
+  options.session_ttl = milliseconds(100);
+  member(0).faults = std::deque<Fault>(1000, Fault::kServeLate);
+  auto result = put("a", "1", {.timeout = milliseconds(700)});
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().code, ErrorCode::kDeadlineExceeded);
+  EXPECT_EQ(result.error().outcome, Outcome::kNotApplied);
+  EXPECT_NE(result.error().message.find("too late"), std::string::npos) << result.error().message;
+  // Whoever opens one himself is given none that has ended already.
+  const auto session =
+      perform(op::OpenSession{{.ttl = milliseconds(100), .timeout = milliseconds(500)}});
+  ASSERT_FALSE(session.ok());
+  EXPECT_EQ(session.error().code, ErrorCode::kDeadlineExceeded);
+}
+
 TEST_F(WriteTest, ClosedClient_CompletesWhatIsOutstanding) {
   ASSERT_TRUE(put("a", "1").ok());
   member(0).faults = {Fault::kStall};

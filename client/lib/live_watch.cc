@@ -19,6 +19,10 @@ void LiveWatch::begin_generation() {
   seen_ = 0;
 }
 
+void LiveWatch::end_generation() {
+  for (auto& waiter : std::exchange(room_, {})) waiter->fulfill();
+}
+
 void LiveWatch::settle_start(Revision start) {
   accepted_ = true;
   // Events may have come before the answer that says so; they settled it as well.

@@ -25,6 +25,9 @@ class Sink final : public schema::WatchSink::Server {
     Instant last_heard;
     std::optional<Error> failure;
     kj::Own<kj::PromiseFulfiller<void>> over;
+    // The watch has gone on elsewhere. What is still on its way would be counted with what comes
+    // from there.
+    bool left = false;
   };
 
   Sink(std::shared_ptr<Shared> shared, Environment& environment, Directory& directory,
@@ -42,6 +45,7 @@ class Sink final : public schema::WatchSink::Server {
     if (const auto connection = connection_.lock()) {
       directory_.answered(*connection, batch.getHeader());
     }
+    if (shared_->left) return kj::READY_NOW;
     switch (batch.which()) {
       case schema::WatchBatch::LISTED: {
         std::vector<KeyValue> listed;
@@ -63,7 +67,11 @@ class Sink final : public schema::WatchSink::Server {
         shared_->over->fulfill();
         break;
     }
-    return watch.room();
+    if (!watch.full()) return kj::READY_NOW;
+    // Its silence counts from when it may go on.
+    return watch.room().then([shared = shared_, &environment = environment_] {
+      shared->last_heard = environment.clock();
+    });
   }
 
   kj::Promise<void> done(DoneContext) override {
@@ -170,6 +178,10 @@ rpc::Task<bool> Watches::serve(std::shared_ptr<LiveWatch> watch,
   request.setNoDelete(options.no_delete);
   request.setProgressMs(static_cast<std::uint32_t>(progress.count()));
   watch->begin_generation();
+  KJ_DEFER({
+    shared->left = true;
+    watch->end_generation();
+  });
   call.setSink(kj::heap<Sink>(shared, environment_, directory_, connection));
 
   std::optional<Error> failure;
@@ -186,7 +198,7 @@ rpc::Task<bool> Watches::serve(std::shared_ptr<LiveWatch> watch,
       auto handle = answer.getHandle();
       while (!watch->ended()) {
         // The silence of a member that we hold back says nothing.
-        if (watch->full()) shared->last_heard = environment_.clock();
+        if (watch->holds_back()) shared->last_heard = environment_.clock();
         const Duration silence = environment_.clock() - shared->last_heard;
         if (silence >= silence_max) break;
         const bool ended =

@@ -41,6 +41,8 @@ class LiveWatch final {
 
   // A member is asked to serve it, from where it is.
   void begin_generation();
+  // That member has been left: nothing of it waits for room any more.
+  void end_generation();
   // A member serves it, from that revision on. "From now on" is settled by the first member, once:
   // a later resumption must not leave out what happened between.
   void settle_start(Revision start);
@@ -53,9 +55,11 @@ class LiveWatch final {
   void end(Error error);
   bool ended() const { return error_.has_value(); }
 
-  // More waits for the consumer than may; room() is fulfilled when that is over.
+  // More waits for the consumer than may; room() is fulfilled when much less does.
   bool full() const;
   kj::Promise<void> room();
+  // The member waits for room().
+  bool holds_back() const { return !room_.empty(); }
 
   // At most one at a time; null: it is answered already.
   void pull(CompletionPtr<Result<WatchUpdate>> completion);

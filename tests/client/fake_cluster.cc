@@ -562,15 +562,26 @@ class WatchService final : public schema::Watch::Server {
     if (from == 0) from = member_.revision() + 1;
     answer.setStartRevision(from);
     auto sink = context.getParams().getSink();
-    auto begin = wanted.getList() ? list(sink, wanted) : kj::Promise<void>(kj::READY_NOW);
-    auto task =
-        begin.then([this, sink, wanted, from]() mutable { return follow(sink, wanted, from); })
-            .attach(kj::mv(request));
+    kj::Promise<void> task = kj::NEVER_DONE;
+    if (const auto delay = member_.deliveries_take.count(); delay > 0) {
+      auto late = member_.cluster().timer().afterDelay(delay * kj::MILLISECONDS);
+      member_.cluster().add(
+          late.then([this, sink, wanted, from]() mutable { return serve(sink, wanted, from); })
+              .attach(kj::mv(request), thisCap()));
+    } else {
+      task = serve(sink, wanted, from).attach(kj::mv(request));
+    }
     answer.setHandle(kj::heap<WatchHandleService>(kj::mv(task)));
     return kj::READY_NOW;
   }
 
  private:
+  kj::Promise<void> serve(schema::WatchSink::Client sink, schema::WatchRequest::Reader wanted,
+                          std::uint64_t from) {
+    auto begin = wanted.getList() ? list(sink, wanted) : kj::Promise<void>(kj::READY_NOW);
+    return begin.then([this, sink, wanted, from]() mutable { return follow(sink, wanted, from); });
+  }
+
   kj::Promise<void> list(schema::WatchSink::Client sink, schema::WatchRequest::Reader wanted) {
     State& state = member_.cluster().state;
     auto call = sink.deliverRequest();

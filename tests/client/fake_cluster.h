@@ -145,6 +145,9 @@ class Member final {
   bool renews = true;  // false: renewals are never answered
   // The newest revision that it knows of, where it lags.
   std::optional<std::uint64_t> lags_at;
+  // What it delivers to a watch is on its way for so long, and comes whatever has become of the
+  // watch.
+  milliseconds deliveries_take{0};
   std::uint64_t cluster_id = 1;
   std::size_t write_calls = 0;
   std::size_t read_calls = 0;

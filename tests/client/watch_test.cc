@@ -46,6 +46,9 @@ class WatchTest : public SimulatedClientTest {
       }
     };
   }
+  std::size_t watch_calls() {
+    return member(0).watch_calls + member(1).watch_calls + member(2).watch_calls;
+  }
   std::vector<std::string> told;
   using Told = std::vector<std::string>;
 };
@@ -143,6 +146,44 @@ TEST_F(WatchTest, SlowConsumer_HoldsTheMemberBack_AndMissesNothing) {
   }
 }
 
+TEST_F(WatchTest, MemberThatIsHeldBack_IsNotTakenForSilent) {
+  auto watcher = client().watch(KeyRange::prefix("k"), {.from = Revision(1)});
+  for (int i = 1; i <= 11; ++i) ASSERT_TRUE(put("k", std::string(100'000, 'x')).ok());
+  std::uint64_t seen = 0;
+  const auto pull = [&] {
+    std::optional<Result<WatchUpdate>> update;
+    watcher.async_next(into(update));
+    const auto got = wait(update);
+    ASSERT_TRUE(got.ok());
+    for (const WatchEvent& each : got->events) {
+      ASSERT_EQ(each.current.mod_revision, Revision(++seen));
+    }
+  };
+  // There is room for more, but not enough yet to have more come.
+  while (seen < 2) pull();
+  const std::size_t calls = watch_calls();
+  pass(seconds(30));
+  EXPECT_EQ(watch_calls(), calls);
+  // Its silence counts from when it was let go on.
+  while (seen < 11) pull();
+  pass(milliseconds(6500));
+  EXPECT_EQ(watch_calls(), calls);
+}
+
+TEST_F(WatchTest, WhatAMemberThatWasLeftStillDelivers_IsNotTold) {
+  ASSERT_TRUE(put("k1", "").ok());
+  for (std::size_t i = 0; i < 3; ++i) member(i).deliveries_take = seconds(8);
+  auto watcher = client().watch({KeyRange::prefix("k")}, {.list = true}, record());
+  // It has been left for its silence, and asked again.
+  pass(seconds(9));
+  EXPECT_EQ(watch_calls(), 2u);
+  EXPECT_EQ(told, Told());
+  for (std::size_t i = 0; i < 3; ++i) member(i).deliveries_take = seconds(0);
+  pass(seconds(10));
+  EXPECT_EQ(watch_calls(), 3u);
+  EXPECT_EQ(told, (Told{"begin", "listed k1", "end 1"}));
+}
+
 TEST_F(WatchTest, MemberThatLags_IsLeftForAnother_AndEndsNoWatch) {
   auto watcher = client().watch({KeyRange::prefix("k")}, {.from = Revision(1)}, record());
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(put("k", "").ok());
@@ -155,7 +196,7 @@ TEST_F(WatchTest, MemberThatLags_IsLeftForAnother_AndEndsNoWatch) {
     member(i).cut();
   }
   pass(std::chrono::seconds(2));
-  EXPECT_LT(member(0).watch_calls + member(1).watch_calls + member(2).watch_calls, 40u);
+  EXPECT_LT(watch_calls(), 40u);
   member(1).lags_at.reset();
   pass(std::chrono::seconds(2));
   member(0).lags_at.reset();
@@ -246,6 +287,21 @@ TEST_F(LiveWatchTest, Progress_MovesThePosition_AndNeverBack) {
   EXPECT_EQ(watch.next_revision(), Revision(21));
   watch.on_progress(Revision(10));
   EXPECT_EQ(watch.next_revision(), Revision(21));
+}
+
+TEST_F(LiveWatchTest, RoomIsNotWaitedFor_ByAMemberThatHasBeenLeft) {
+  internal::LiveWatch slow{{KeyRange::all()}, {.from = Revision(1)}, nullptr};
+  slow.begin_generation();
+  WatchEvent large = event(1, "a");
+  large.current.value = std::string(2'000'000, 'x');
+  slow.on_events({large}, false);
+  bool waits = true;
+  auto room = slow.room().then([&] { waits = false; }).eagerlyEvaluate(nullptr);
+  settle();
+  EXPECT_TRUE(waits && slow.holds_back());
+  slow.end_generation();
+  settle();
+  EXPECT_FALSE(waits || slow.holds_back());
 }
 
 }  // namespace

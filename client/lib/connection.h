@@ -41,7 +41,12 @@ class Connection final {
   // Fulfilled when the member has closed its end.
   kj::Promise<void> on_disconnect() { return rpc_->on_disconnect(); }
 
+  // The member is being asked whether it is there.
+  bool probed = false;
+
   // Before close() only.
+  // When anything of the member arrived last.
+  kj::TimePoint heard() const { return rpc_->heard(); }
   schema::Kv::Client& kv() { return *kv_; }
   schema::Watch::Client& watch() { return *watch_; }
   schema::Lease::Client& lease() { return *lease_; }

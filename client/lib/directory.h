@@ -53,8 +53,9 @@ class Directory final : private kj::TaskSet::ErrorHandler {
   // It answered that it does not lead; `hint` names who does, or is empty. True: there is somebody
   // else to go to at once.
   bool not_leader(const std::shared_ptr<Connection>& connection, const std::string& hint);
-  // It has not answered for long: the others are asked whether they have another leader (kLeader),
-  // or it is left (kAny). Calls on a connection that is left fail like those on one that was lost.
+  // It has not answered for long: it is asked whether it is there, and left if nothing at all is
+  // heard from it; and the others are asked whether they have another leader (kLeader). Calls on a
+  // connection that is left fail like those on one that was lost.
   void suspect(const std::shared_ptr<Connection>& connection, Route route);
   // Those that are connected are of no use at the moment: others are connected to as well.
   void seek_others();
@@ -115,7 +116,7 @@ class Directory final : private kj::TaskSet::ErrorHandler {
   // It cannot be reached.
   void lose_leader();
   void look_for_leader();
-  rpc::Task<void> probe(std::shared_ptr<Connection> connection);
+  rpc::Task<void> probe(std::shared_ptr<Connection> connection, Duration patience);
   rpc::Task<void> ask(std::shared_ptr<Connection> connection,
                       std::shared_ptr<Connection> suspected);
 

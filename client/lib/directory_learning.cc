@@ -19,6 +19,9 @@ constexpr Duration kAskInterval = milliseconds(20);
 // And while all that they know is one that cannot be reached.
 constexpr Duration kAskIntervalMax = milliseconds(200);
 constexpr Duration kAskTimeout = milliseconds(500);
+// How long nothing at all is heard from the one that leads before it is left for those that
+// forward: what was sent to it once may then be in doubt. Where any other will do, half of it.
+constexpr Duration kSilenceMax = 2 * kAskTimeout;
 // Between two questions for members that were heard of, at first: whoever knows of them may be out
 // of reach for good.
 constexpr Duration kRefreshInterval = milliseconds(50);
@@ -196,11 +199,11 @@ void Directory::look_for_leader() {
 }
 
 void Directory::suspect(const std::shared_ptr<Connection>& connection, Route route) {
-  if (endpoint_of(*connection) == nullptr || endpoints_.size() < 2) return;
-  if (route == Route::kAny) {
-    tasks_.add(probe(connection));
-    return;
+  if (endpoint_of(*connection) == nullptr) return;
+  if (!std::exchange(connection->probed, true)) {
+    tasks_.add(probe(connection, route == Route::kLeader ? kSilenceMax : kAskTimeout));
   }
+  if (route == Route::kAny) return;
   for (auto& endpoint : endpoints_) {
     if (endpoint->connection == connection) continue;
     if (endpoint->connection != nullptr) {
@@ -211,13 +214,21 @@ void Directory::suspect(const std::shared_ptr<Connection>& connection, Route rou
   }
 }
 
-rpc::Task<void> Directory::probe(std::shared_ptr<Connection> connection) {
+// A member that is there answers this at once, whatever else it has to wait for.
+rpc::Task<void> Directory::probe(std::shared_ptr<Connection> connection, Duration patience) {
+  const kj::TimePoint asked = environment_.timer.now();
+  bool answered = false;
   try {
     co_await environment_.timer.timeoutAfter(
-        to_kj(kAskTimeout), connection->cluster().membersRequest().send().ignoreResult());
+        to_kj(patience), connection->cluster().membersRequest().send().ignoreResult());
+    answered = true;
   } catch (const kj::Exception&) {
-    lost(connection);
+    // Its answer may still stand behind a long one that is being received.
   }
+  // If this process was held up itself, what has arrived meanwhile is to be seen first.
+  co_await kj::evalLast([] {});
+  connection->probed = false;
+  if (!answered && !connection->closed() && connection->heard() <= asked) lost(connection);
 }
 
 rpc::Task<void> Directory::ask(std::shared_ptr<Connection> connection,

@@ -48,6 +48,9 @@ class Connection {
   // See MessageStreamOptions::unadmitted_bytes_max.
   void admit() { messages_.admit(); }
 
+  // See MessageStream::heard().
+  kj::TimePoint heard() const { return messages_.heard(); }
+
   kj::AsyncIoStream& stream() { return *stream_; }
 
  private:

@@ -26,6 +26,7 @@ MessageStream::MessageStream(kj::AsyncIoStream& stream, kj::Timer& timer,
       ours_(dynamic_cast<Stream*>(&stream)),
       timer_(timer),
       options_(options),
+      heard_(timer.now()),
       tasks_(*this) {
   if (ours_ == nullptr) other_written_ = kj::Promise<void>(kj::READY_NOW).fork();
 }
@@ -69,7 +70,9 @@ Task<MessageStream::Received> MessageStream::receive_from_ours(capnp::ReaderOpti
       admitted_ = kj::mv(paf.fulfiller);
       co_await kj::mv(paf.promise);
     }
-    if (ours_->buffered().empty() && !co_await ours_->fill()) break;
+    if (!ours_->buffered().empty()) continue;
+    if (!co_await ours_->fill()) break;
+    heard_ = timer_.now();
   }
   if (!assembly.empty()) {
     kj::throwFatalException(KJ_EXCEPTION(DISCONNECTED, "the stream ended within a message"));
@@ -81,7 +84,9 @@ Task<MessageStream::Received> MessageStream::receive_from_other(capnp::ReaderOpt
   if (options_.hold_reads) co_await until_written();
   options.traversalLimitInWords = std::min<std::uint64_t>(
       options.traversalLimitInWords, options_.message_bytes_max / sizeof(capnp::word));
-  co_return co_await capnp::tryReadMessage(stream_, options);
+  auto received = co_await capnp::tryReadMessage(stream_, options);
+  heard_ = timer_.now();
+  co_return kj::mv(received);
 }
 
 void MessageStream::admit() {

@@ -53,6 +53,8 @@ class MessageStream : private kj::TaskSet::ErrorHandler {
   void write(Segments message);
   // What was written leaves now, and not with the rest of this turn.
   void flush();
+  // When bytes arrived last, be it of a message that is not whole yet; at first, when it was made.
+  kj::TimePoint heard() const { return heard_; }
   // No message follows. Resolves when what was written has left, but for what the stream buffers.
   kj::Promise<void> end();
 
@@ -75,6 +77,7 @@ class MessageStream : private kj::TaskSet::ErrorHandler {
   MessageStreamOptions options_;
   kj::Maybe<kj::Exception> broken_;
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> admitted_;  // a read waits for it
+  kj::TimePoint heard_;
   bool watching_for_stall_ = false;
   // Of another's stream, which takes one write at a time.
   kj::Canceler other_reads_;

@@ -78,6 +78,16 @@ TEST_F(LockTest, LossIsTold_BeforeTheLeaseCanHaveExpired) {
   EXPECT_FALSE(held->session().alive());
 }
 
+TEST_F(LockTest, LeaderThatIsNotHeardAnyMore_CostsNoLock_WhileAnotherForwards) {
+  auto held = lock("l");
+  ASSERT_TRUE(held.ok());
+  pass(milliseconds(2500));
+  member(0).stopped = true;
+  pass(seconds(30));
+  EXPECT_TRUE(held->held());
+  EXPECT_FALSE(held->stop_token().stop_requested());
+}
+
 TEST_F(LockTest, StoppedProcess_FindsItsLockLost_AtOnce) {
   auto held = lock("l");
   ASSERT_TRUE(held.ok());

@@ -141,6 +141,53 @@ TEST_F(WriteTest, StoppedLeader_IsLeft_WhenTheOthersHaveAnother) {
   EXPECT_EQ(cluster.state.applied, (Applied{"put a=1", "put a=2"}));
 }
 
+TEST_F(WriteTest, LeaderThatIsNotHeardAnyMore_IsLeft_ForOneThatForwards) {
+  member(1).refuses = false;
+  member(2).refuses = false;
+  ASSERT_TRUE(put("a", "1").ok());
+  // The others do hear it: only the way from here to it is dead.
+  member(0).stopped = true;
+  const Instant begin = now();
+  auto result = put("a", "2");
+  ASSERT_TRUE(result.ok()) << result.error().message;
+  EXPECT_LT(now() - begin, seconds(2));
+  ASSERT_TRUE(put("a", "3").ok());
+  EXPECT_LT(now() - begin, seconds(2));
+  EXPECT_EQ(cluster.state.applied, (Applied{"put a=1", "put a=2", "put a=3"}));
+  // And gone back to when it can be reached.
+  member(0).stopped = false;
+  pass(seconds(5));
+  ASSERT_TRUE(put("a", "4").ok());
+  pass(seconds(1));
+  const std::size_t before = member(0).write_calls;
+  ASSERT_TRUE(put("a", "5").ok());
+  EXPECT_EQ(member(0).write_calls, before + 1);
+}
+
+TEST_F(WriteTest, OnlyMemberThatIsNotHeardAnyMore_IsConnectedToAgain) {
+  cluster.present = {0, 1};
+  options.endpoints = {"member1:1"};
+  ASSERT_TRUE(put("a", "1").ok());
+  // What is asked of it meanwhile is never answered: neither the write, nor whether it is there.
+  member(0).stopped = true;
+  std::optional<Result<PutResult>> answer;
+  client().async_put("a", "2", {}, into(answer));
+  pass(milliseconds(1000));
+  member(0).stopped = false;
+  auto result = wait(answer);
+  ASSERT_TRUE(result.ok()) << result.error().message;
+  EXPECT_EQ(member(0).connections, 2u);
+}
+
+TEST_F(WriteTest, LeaderThatIsHeard_IsKept_HoweverLongItTakes) {
+  ASSERT_TRUE(put("a", "1").ok());
+  const std::size_t connections = member(0).connections;
+  member(0).faults = {Fault::kStall};
+  auto result = put("a", "2", {.timeout = seconds(20)});
+  EXPECT_EQ(result.error().outcome, Outcome::kUnknown);
+  EXPECT_EQ(member(0).connections, connections);
+}
+
 TEST_F(WriteTest, UnnumberedWrite_IsUnknown_WhenItsAnswerWasLost) {
   options.exactly_once = false;
   ASSERT_TRUE(put("a", "1").ok());

@@ -273,6 +273,19 @@ TEST_F(RpcTest, ClientThatReadsSlowly_IsNotCutOff) {
   EXPECT_EQ(answered_, kCalls);
 }
 
+TEST_F(RpcTest, PartOfAMessage_IsHeard) {
+  auto pipe = make_pipe(loop_);
+  auto connection = Connection::client(kj::mv(pipe.ends[0]), loop_.timer());
+  const auto peer = connection->bootstrap();
+  const kj::TimePoint made = connection->heard();
+  let_pass(milliseconds(1));
+  EXPECT_EQ(connection->heard(), made);
+  const std::string part(4, '\0');
+  pipe.ends[1]->write(part.data(), part.size()).wait(scope());
+  let_pass(milliseconds(1));
+  EXPECT_GT(connection->heard(), made);
+}
+
 TEST_F(RpcTest, LargeMessages_Arrive_WhicheverWayTheyAreCut) {
   start();
   auto connection = connect();

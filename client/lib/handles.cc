@@ -194,8 +194,10 @@ Watcher Client::watch(std::vector<KeyRange> ranges, WatchOptions options, WatchC
 ElectionObserver Client::observe(std::string election) {
   // The leader's record is mirrored there.
   auto watcher = watch(KeyRange::key("_coord/election/" + election), {.list = true});
+  auto live = std::make_shared<internal::LiveObserver>(internal::LiveObserver{
+      .election = std::move(election), .watch = internal::Access::state(watcher)->live});
   return internal::Access::observer(
-      std::make_shared<internal::ObserverState>(engine_, std::move(election), std::move(watcher)));
+      std::make_shared<internal::ObserverState>(engine_, std::move(live), std::move(watcher)));
 }
 
 }  // namespace coord

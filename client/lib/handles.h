@@ -46,18 +46,25 @@ class WatchState final {
   const std::shared_ptr<LiveWatch> live;
 };
 
+// An observer as the I/O thread knows it. Operations share this and not the handle's state, whose
+// end ends the watch.
+struct LiveObserver {
+  const std::string election;
+  const std::shared_ptr<LiveWatch> watch;
+  // What was told last, if anything was.
+  std::optional<std::optional<LeaderInfo>> told = {};
+  // Something has changed since who leads was asked for with success.
+  bool stale = false;
+};
+
 class ObserverState final {
  public:
-  ObserverState(EnginePtr engine, std::string election, Watcher watcher)
-      : engine(std::move(engine)), election(std::move(election)), watcher(std::move(watcher)) {}
+  ObserverState(EnginePtr engine, std::shared_ptr<LiveObserver> live, Watcher watcher)
+      : engine(std::move(engine)), live(std::move(live)), watcher(std::move(watcher)) {}
 
   const EnginePtr engine;
-  const std::string election;
+  const std::shared_ptr<LiveObserver> live;
   Watcher watcher;
-  // I/O thread: what was told last, if anything was.
-  std::optional<std::optional<LeaderInfo>> told;
-  // I/O thread: something has changed since who leads was asked for with success.
-  bool stale = false;
 };
 
 // The one who may look into the public objects.

@@ -186,14 +186,17 @@ rpc::Task<Result<LeaderInfo>> perform(Core& core, op::Leader op) {
 }
 
 rpc::Task<Result<std::optional<LeaderInfo>>> perform(Core& core, op::ObserverNext op) {
-  ObserverState& observer = *op.observer;
+  const std::shared_ptr<LiveObserver> live = op.observer->live;
+  // While this waits, the handle alone keeps the watch.
+  op.observer.reset();
+  LiveObserver& observer = *live;
   const std::optional<Instant> until = op.timeout.has_value()
                                            ? std::optional(core.environment().clock() + *op.timeout)
                                            : std::nullopt;
   while (true) {
     // The watch says that something has changed; who leads now, the servers say.
     if (!observer.stale) {
-      auto update = co_await core.next(Access::state(observer.watcher)->live, left(core, until));
+      auto update = co_await core.next(observer.watch, left(core, until));
       if (!update.ok()) co_return update.error();
       observer.stale =
           update->kind == WatchUpdate::Kind::kListEnd || update->kind == WatchUpdate::Kind::kEvents;

@@ -244,5 +244,33 @@ TEST_F(LockTest, Observer_AsksAgain_AfterAChangeThatNobodyCouldTellOf) {
   EXPECT_EQ((*told)->token, LockToken(5));
 }
 
+TEST_F(LockTest, ObserverThatGoes_EndsTheNextThatWaits) {
+  std::optional<Result<std::optional<LeaderInfo>>> next;
+  {
+    auto observer = client().observe("e");
+    observer.async_next(into(next));
+    ASSERT_TRUE(wait(next).ok());
+    next.reset();
+    observer.async_next(into(next));
+    pass(seconds(1));
+    ASSERT_FALSE(next.has_value());
+  }
+  settle();
+  ASSERT_TRUE(next.has_value());
+  EXPECT_EQ(next->error().code, ErrorCode::kCancelled);
+
+  auto replaced = client().observe("e");
+  next.reset();
+  replaced.async_next(into(next));
+  ASSERT_TRUE(wait(next).ok());
+  next.reset();
+  replaced.async_next(into(next));
+  settle();
+  replaced = client().observe("f");
+  settle();
+  ASSERT_TRUE(next.has_value());
+  EXPECT_EQ(next->error().code, ErrorCode::kCancelled);
+}
+
 }  // namespace
 }  // namespace coord::fake

@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 extern char** environ;
 
@@ -98,17 +99,23 @@ Result<Spawned> spawn(const Interrupts& interrupts, const ChildOptions& options)
   return spawned;
 }
 
-// Lends the terminal to the command's group for as long as this object lives, if we have it.
+// Lends the terminal to the command's group, if we have it, until it is taken back.
 class TerminalLoan {
  public:
-  explicit TerminalLoan(pid_t group) {
-    if (::tcgetpgrp(STDIN_FILENO) != ::getpgrp()) return;
-    lent_ = ::tcsetpgrp(STDIN_FILENO, group) == 0;
+  explicit TerminalLoan(pid_t group) : group_(group) { lend(); }
+  ~TerminalLoan() { take_back(); }
+  TerminalLoan(const TerminalLoan&) = delete;
+  TerminalLoan& operator=(const TerminalLoan&) = delete;
+
+  bool lend() {
+    if (::tcgetpgrp(STDIN_FILENO) != ::getpgrp()) return false;
+    lent_ = ::tcsetpgrp(STDIN_FILENO, group_) == 0;
     // It may have been stopped by reading from a terminal that was not its own yet.
-    if (lent_) ::kill(-group, SIGCONT);
+    if (lent_) ::kill(-group_, SIGCONT);
+    return lent_;
   }
-  ~TerminalLoan() {
-    if (!lent_) return;
+  void take_back() {
+    if (!std::exchange(lent_, false)) return;
     // Taking it back from the background would stop us.
     sigset_t ttou;
     sigset_t before;
@@ -118,23 +125,51 @@ class TerminalLoan {
     ::tcsetpgrp(STDIN_FILENO, ::getpgrp());
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
-  TerminalLoan(const TerminalLoan&) = delete;
-  TerminalLoan& operator=(const TerminalLoan&) = delete;
 
  private:
+  const pid_t group_;
   bool lent_ = false;
 };
 
-// Reaps whatever has ended: the command (then its exit code), and what it left behind.
-std::optional<int> reap(pid_t command) {
+struct Reaped {
   std::optional<int> exit_code;
+  int stopped_by = 0;  // a signal, if one has stopped the command since
+};
+
+// Reaps whatever has ended: the command (then its exit code), and what it left behind.
+Reaped reap(pid_t command) {
+  Reaped reaped;
   int status = 0;
-  while (const pid_t pid = ::waitpid(-1, &status, WNOHANG)) {
+  while (const pid_t pid = ::waitpid(-1, &status, WNOHANG | WUNTRACED)) {
     if (pid < 0) break;
     if (pid != command) continue;
-    exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    if (WIFSTOPPED(status)) {
+      reaped.stopped_by = WSTOPSIG(status);
+    } else {
+      reaped.exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    }
   }
-  return exit_code;
+  return reaped;
+}
+
+// SIGSTOP is somebody's own, who wants the command to stop and not what holds the lock for it.
+bool is_of_the_terminal(int stop_signal) {
+  return stop_signal == SIGTSTP || stop_signal == SIGTTIN || stop_signal == SIGTTOU;
+}
+
+// The terminal has stopped the command: a shell knows us alone, and waits until we stop. Then it
+// has us go on, and so does the command.
+void stop_with_it(TerminalLoan& terminal, pid_t pid, int signal) {
+  terminal.take_back();
+  // Without effect where no shell would have us go on (in an orphaned process group).
+  ::raise(SIGTSTP);
+  // What reads from the terminal in the background would only be stopped again.
+  if (!terminal.lend() && signal == SIGTSTP) ::kill(-pid, SIGCONT);
+}
+
+void pass_on(pid_t group, int signal) {
+  ::kill(-group, signal);
+  ::kill(-group, SIGCONT);  // a stopped process cannot end on TERM
 }
 
 // Ends the group: TERM, then KILL for whoever is left after the grace. Returns the exit code of the
@@ -145,17 +180,16 @@ int end_group(Interrupts& interrupts, pid_t pid, milliseconds grace) {
   constexpr milliseconds kPoll{20};
   const Clock::time_point deadline = Clock::now() + grace;
   std::optional<int> exit_code;
-  ::kill(-pid, SIGTERM);
-  ::kill(-pid, SIGCONT);  // a stopped process cannot end on TERM
+  pass_on(pid, SIGTERM);
   while (true) {
-    if (const std::optional<int> ended = reap(pid)) exit_code = ended;
+    if (const std::optional<int> ended = reap(pid).exit_code) exit_code = ended;
     if (exit_code && ::kill(-pid, 0) != 0) return *exit_code;
     if (Clock::now() >= deadline) break;
     interrupts.wait(kPoll);
   }
   ::kill(-pid, SIGKILL);
   while (!exit_code) {
-    exit_code = reap(pid);
+    exit_code = reap(pid).exit_code;
     if (!exit_code) interrupts.wait(kPoll);
   }
   return *exit_code;
@@ -173,11 +207,12 @@ Result<ChildResult> run_child(Interrupts& interrupts, const ChildOptions& option
   if (spawned->exec_errno != 0) {
     result.failure = std::string(std::strerror(spawned->exec_errno));
   }
-  const TerminalLoan terminal(pid);
+  TerminalLoan terminal(pid);
   const std::stop_callback on_loss(options.lost, [&interrupts] { interrupts.wake(); });
   while (true) {
-    if (const std::optional<int> exit_code = reap(pid)) {
-      result.exit_code = *exit_code;
+    const Reaped reaped = reap(pid);
+    if (reaped.exit_code) {
+      result.exit_code = *reaped.exit_code;
       result.lost = options.lost.stop_requested();
       return result;
     }
@@ -186,8 +221,12 @@ Result<ChildResult> run_child(Interrupts& interrupts, const ChildOptions& option
       result.exit_code = end_group(interrupts, pid, options.grace);
       return result;
     }
+    if (is_of_the_terminal(reaped.stopped_by)) {
+      stop_with_it(terminal, pid, reaped.stopped_by);
+      continue;
+    }
     const int signal = interrupts.wait();
-    if (signal != 0 && signal != SIGCHLD) ::kill(-pid, signal);
+    if (signal != 0 && signal != SIGCHLD) pass_on(pid, signal);
   }
 }
 

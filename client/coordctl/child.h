@@ -29,9 +29,10 @@ struct ChildResult {
 };
 
 // Runs the command in a process group of its own, to which SIGINT, SIGTERM and SIGHUP are passed
-// on. When `lost` is requested, the whole group gets SIGTERM, and SIGKILL after `grace`. Should
-// coordctl itself be killed, the command gets SIGTERM. Takes every child of this process to be the
-// command's.
+// on. When the terminal stops it, coordctl stops too until a shell has it go on; nothing is renewed
+// meanwhile. When `lost` is requested, the whole group gets SIGTERM, and SIGKILL after `grace`.
+// Should coordctl itself be killed, the command gets SIGTERM. Takes every child of this process to
+// be the command's.
 Result<ChildResult> run_child(Interrupts& interrupts, const ChildOptions& options);
 
 }  // namespace coord::ctl

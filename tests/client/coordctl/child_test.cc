@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -89,6 +90,30 @@ TEST_F(Child, SignalToUs_GoesToTheCommand) {
                          milliseconds(5000), [] { ::kill(::getpid(), SIGINT); });
   EXPECT_FALSE(result.lost);
   EXPECT_EQ(result.exit_code, 7);
+}
+
+TEST_F(Child, SignalToUs_EndsACommandThatIsStopped) {
+  const ChildResult result =
+      run_and_when_ready("(kill -STOP $$; say_ready) & wait; exit 7", milliseconds(5000),
+                         [] { ::kill(::getpid(), SIGTERM); });
+  EXPECT_FALSE(result.lost);
+  EXPECT_EQ(result.exit_code, 128 + SIGTERM);
+}
+
+// As a job of a shell, which this test is.
+TEST_F(Child, CommandThatTheTerminalStops_StopsUsToo_AndGoesOnWithUs) {
+  const pid_t job = ::fork();
+  if (job == 0) {
+    ::setpgid(0, 0);
+    ::_exit(run("kill -TSTP $$; exit 7").exit_code);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(job, &status, WUNTRACED), job);
+  ASSERT_TRUE(WIFSTOPPED(status));
+  ::kill(job, SIGCONT);
+  ASSERT_EQ(::waitpid(job, &status, WUNTRACED), job);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 7);
 }
 
 }  // namespace

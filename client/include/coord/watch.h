@@ -93,6 +93,7 @@ class [[nodiscard]] ElectionObserver {
   ElectionObserver() = default;
   ElectionObserver(ElectionObserver&&) noexcept = default;
   ElectionObserver& operator=(ElectionObserver&& other) noexcept;
+  // Ends the watch, and a next() that waits.
   ~ElectionObserver();
 
   // Waits for the next change (the first one comes at once: how it stands). Nothing: nobody leads.

@@ -73,7 +73,7 @@ TestMember& TestCluster::add_waiting() {
 }
 
 std::string TestCluster::address_of(MemberId member) {
-  return fmt::format("127.0.0.1:{}", member);
+  return fmt::format("127.0.0.1:{}", member.value());
 }
 
 Result<FoundMember> TestCluster::identify(const std::string& address) {

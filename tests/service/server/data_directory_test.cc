@@ -89,7 +89,9 @@ TEST_F(DataDirectories, WithADamagedIdentity_AreRefused) {
   ASSERT_TRUE(DataDirectory::open(path_, self_).ok());
   std::ofstream(path_ / "identity", std::ios::app) << "x";
   EXPECT_EQ(error(self_), ErrorCode::kCorrupt);
-  std::ofstream(path_ / "identity") << "coord-data 2\nmember\n";
+  std::string format;
+  std::getline(std::ifstream(path_ / "identity") >> std::ws, format);
+  std::ofstream(path_ / "identity") << format << "\nmember\n";
   EXPECT_EQ(error(self_), ErrorCode::kCorrupt);
   std::ofstream(path_ / "identity") << "";
   EXPECT_EQ(error(self_), ErrorCode::kCorrupt);

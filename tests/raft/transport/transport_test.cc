@@ -394,7 +394,7 @@ TEST_F(TransportTest, MessageThatNamesAnother_IsRefused_AndNotPassedOn) {
   ASSERT_TRUE(eventually([&] { return b_.received.size() == 1; }));
 }
 
-// A listener that accepts, greets as member B should, and then never answers anything.
+// Accepts, greets as member B should, and then never answers anything.
 class Mute final : public schema::Peer::Server {
  public:
   class Session final : public schema::PeerSession::Server {
@@ -412,14 +412,29 @@ class Mute final : public schema::Peer::Server {
   }
 };
 
+class MuteMember {
+ public:
+  explicit MuteMember(rpc::Loop& loop)
+      : server_(loop.timer(), [](rpc::Server::Peer) { return kj::heap<Mute>(); },
+                {.greeting_timeout = Duration::zero()}) {
+    auto listener = rpc::listen(loop, "127.0.0.1:0");
+    port = listener->port;
+    listening_ = server_.listen(kj::mv(listener->receiver)).eagerlyEvaluate(nullptr);
+  }
+  auto accepted() const { return server_.stats().accepted; }
+
+  std::uint16_t port = 0;
+
+ private:
+  rpc::Server server_;
+  kj::Promise<void> listening_ = nullptr;
+};
+
 TEST_F(TransportTest, PeerThatDoesNotAnswer_HoldsABoundedAmount_AndIsDialledAgain) {
-  auto listener = rpc::listen(loop_, "127.0.0.1:0");
-  rpc::Server server(loop_.timer(), [](rpc::Server::Peer) { return kj::heap<Mute>(); },
-                     {.greeting_timeout = Duration::zero()});
-  auto listening = server.listen(kj::mv(listener->receiver)).eagerlyEvaluate(nullptr);
-  a_.start({{kB, listener->port}});
+  MuteMember mute(loop_);
+  a_.start({{kB, mute.port}});
   ASSERT_TRUE(eventually([&] { return a_.transport->connected(kB); }));
-  const auto accepted = server.stats().accepted;
+  const auto accepted = mute.accepted();
 
   std::size_t sent = 0;
   while (a_.unreachable.empty() && sent < 4 * limits::kInflightBytesMax) {
@@ -429,21 +444,18 @@ TEST_F(TransportTest, PeerThatDoesNotAnswer_HoldsABoundedAmount_AndIsDialledAgai
   }
   EXPECT_GT(sent, limits::kInflightBytesMax);
   EXPECT_LT(sent, 3 * limits::kInflightBytesMax) << "what is outstanding has no bound";
-  ASSERT_TRUE(eventually([&] { return server.stats().accepted > accepted; }));
+  ASSERT_TRUE(eventually([&] { return mute.accepted() > accepted; }));
   EXPECT_TRUE(a_.closed.empty()) << "we closed it ourselves";
 }
 
 // What goes to a leader is replies, which ride on its own calls, and calls of the service, which
 // nobody else would ever find to be lost.
 TEST_F(TransportTest, PeerThatDoesNotAnswer_IsDialledAgain_AlsoIfItIsSentNothing) {
-  auto listener = rpc::listen(loop_, "127.0.0.1:0");
-  rpc::Server server(loop_.timer(), [](rpc::Server::Peer) { return kj::heap<Mute>(); },
-                     {.greeting_timeout = Duration::zero()});
-  auto listening = server.listen(kj::mv(listener->receiver)).eagerlyEvaluate(nullptr);
-  a_.start({{kB, listener->port}});
+  MuteMember mute(loop_);
+  a_.start({{kB, mute.port}});
   ASSERT_TRUE(eventually([&] { return a_.transport->connected(kB); }));
-  const auto accepted = server.stats().accepted;
-  ASSERT_TRUE(eventually([&] { return server.stats().accepted > accepted; }));
+  const auto accepted = mute.accepted();
+  ASSERT_TRUE(eventually([&] { return mute.accepted() > accepted; }));
 }
 
 TEST_F(TransportTest, ReplyThatTakesItsTime_Arrives_AlsoWhereTheAskerCannotBeDialled) {

@@ -15,6 +15,10 @@ namespace {
 // A reply that waits for the disk comes within this time, as a rule.
 constexpr kj::Duration kCallOpenMax = 5 * kj::MILLISECONDS;
 constexpr std::size_t kOpenCallsMax = limits::kInflightAppendsMax;
+
+Error stopping() {
+  return make_error(ErrorCode::kShuttingDown, "this member is stopping");
+}
 }  // namespace
 
 void DoorState::close() {
@@ -51,26 +55,42 @@ void DoorState::report_closed(MemberId member) {
 }
 
 kj::Promise<void> Door::greet(GreetContext context) {
-  const auto greeting = context.getParams().getGreeting();
-  const Status checked = check(greeting);
+  return answer(context);
+}
+
+rpc::Task<void> Door::answer(GreetContext context) {
+  auto admitting = admit(context.getParams().getGreeting());
+  const Status admitted = co_await std::move(admitting);
   auto results = context.getResults();
-  if (checked.ok()) {
+  if (admitted.ok()) {
     connection_.greeted();
-    results.setSession(kj::heap<Session>(state_, connection_, MemberId(greeting.getFrom())));
+    const MemberId from(context.getParams().getGreeting().getFrom());
+    results.setSession(kj::heap<Session>(state_, connection_, from));
     results.setIncarnation(state_->options.incarnation.value());
   } else {
-    results.setFailure(checked.error().message.c_str());
-    results.setCode(static_cast<std::uint16_t>(checked.error().code));
+    results.setFailure(admitted.error().message.c_str());
+    results.setCode(static_cast<std::uint16_t>(admitted.error().code));
   }
-  return kj::READY_NOW;
+}
+
+rpc::Task<Status> Door::admit(schema::Greeting::Reader greeting) {
+  if (Status checked = check(greeting); !checked.ok()) co_return checked;
+  const MemberId from(greeting.getFrom());
+  if (state_->handlers.meet) {
+    auto meeting = state_->handlers.meet({from, Incarnation(greeting.getIncarnation())});
+    Status met = co_await kj::mv(meeting);
+    if (!met.ok()) co_return met;
+    if (!state_->open()) co_return stopping();
+  }
+  co_return state_->admission.admit(from, greeting.getAddress().cStr());
 }
 
 // A message for another cluster or another member must never be taken for one of ours: addresses
 // are reused, and configurations are copied.
 Status Door::check(schema::Greeting::Reader greeting) const {
-  if (!state_->open()) return make_error(ErrorCode::kShuttingDown, "this member is stopping");
+  if (!state_->open()) return stopping();
   const TransportOptions& options = state_->options;
-  const Introduction from{MemberId(greeting.getFrom()), Incarnation(greeting.getIncarnation())};
+  const MemberId from(greeting.getFrom());
   if (greeting.getProtocol() != kProtocol) {
     return make_error(ErrorCode::kUnsupported, "the peers' protocol {} is unknown here",
                       greeting.getProtocol());
@@ -86,13 +106,10 @@ Status Door::check(schema::Greeting::Reader greeting) const {
     return make_error(ErrorCode::kWrongMember, "this is member {}, not {}", options.self,
                       MemberId(greeting.getTo()));
   }
-  if (from.member.is_zero() || from.member == options.self) {
-    return make_error(ErrorCode::kWrongMember, "nobody else can be member {}", from.member);
+  if (from.is_zero() || from == options.self) {
+    return make_error(ErrorCode::kWrongMember, "nobody else can be member {}", from);
   }
-  if (state_->handlers.meet) {
-    if (Status met = state_->handlers.meet(from); !met.ok()) return met;
-  }
-  return state_->admission.admit(from.member, greeting.getAddress().cStr());
+  return {};
 }
 
 kj::Promise<void> Door::identify(IdentifyContext context) {

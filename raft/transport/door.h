@@ -78,6 +78,8 @@ class Door final : public schema::Peer::Server {
   kj::Promise<void> identify(IdentifyContext context) override;
 
  private:
+  rpc::Task<void> answer(GreetContext context);
+  rpc::Task<Status> admit(schema::Greeting::Reader greeting);
   Status check(schema::Greeting::Reader greeting) const;
 
   std::shared_ptr<DoorState> state_;

@@ -115,7 +115,8 @@ rpc::Task<schema::PeerSession::Client> Link::greet(rpc::Connection& connection) 
     kj::throwFatalException(KJ_EXCEPTION(FAILED, "the greeting was refused"));
   }
   if (handlers_.meet) {
-    const Status met = handlers_.meet({peer_, Incarnation(response.getIncarnation())});
+    auto meeting = handlers_.meet({peer_, Incarnation(response.getIncarnation())});
+    const Status met = co_await kj::mv(meeting);
     if (!met.ok()) {
       if (handlers_.trouble) handlers_.trouble(peer_, met.error());
       kj::throwFatalException(KJ_EXCEPTION(FAILED, "it is not the member that it ought to be"));

@@ -87,8 +87,9 @@ class Transport {
     // Optional, for the log: the member is not who it ought to be, or sent what is not valid.
     std::function<void(MemberId, const Error&)> trouble;
     // Optional: whether to have to do with it at all. Asked at every greeting, whichever side made
-    // it, before anything else of that connection is listened to.
-    std::function<Status(const Introduction&)> meet;
+    // it. Before it has answered, nothing else of that connection is listened to, and a greeting is
+    // not accepted.
+    std::function<kj::Promise<Status>(const Introduction&)> meet;
     // Optional: the member has accepted our greeting.
     std::function<void(MemberId)> greeted;
     // Optional: it has refused our greeting, at its address in the configuration. What a guest

@@ -72,9 +72,9 @@ Member::Member(rpc::Loop& loop, const ServerConfig& config, DataDirectory& data,
       store_(std::move(parts.store)),
       observers_(std::move(parts.observers)),
       state_(std::move(parts.state)),
-      place_(data, identity, std::move(*parts.incarnations),
-             Probation(identity, parts.restored, data.begun()), *state_, loop.timer(),
-             place_handlers(std::move(ended))),
+      disk_([&loop](std::function<void()> work) { loop.post(std::move(work)); }),
+      place_(data, identity, parts.met, Probation(identity, parts.restored, data.begun()), *state_,
+             loop.timer(), disk_, place_handlers(std::move(ended))),
       applier_(std::make_unique<Applier>(*state_, clock())),
       links_([this] { return place_.takes_part(); }),
       alarm_(loop.timer()),
@@ -266,8 +266,8 @@ rpc::Task<Result<FoundMember>> Member::find_at(std::string address, Duration tim
 }
 
 void Member::receive(raft::Message message) {
-  if (!place_.takes_part()) return;
   const MemberId from = message.from;
+  if (!place_.hears(from)) return;
   const Term term = message.term;
   const bool leaders = is_leaders(message);
   node_->receive(std::move(message));

@@ -49,7 +49,7 @@ struct MemberParts {
   std::unique_ptr<Observers> observers;
   std::unique_ptr<State> state;
   raft::Restored restored;
-  std::optional<Incarnations> incarnations;
+  Incarnations::Known met;
 };
 
 // Opens log and state, and sees whether they belong together.
@@ -95,6 +95,7 @@ class Member {
   std::unique_ptr<Store> store_;
   std::unique_ptr<Observers> observers_;
   std::unique_ptr<State> state_;
+  Worker disk_;  // for what the loop may not wait for
   Place place_;
   std::unique_ptr<Applier> applier_;
   PeerLinks links_;

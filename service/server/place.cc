@@ -11,15 +11,17 @@ namespace {
 constexpr kj::Duration kClaimAgain = 10 * kj::SECONDS;
 }
 
-Place::Place(DataDirectory& data, Identity identity, Incarnations incarnations, Probation probation,
-             const State& state, kj::Timer& timer, Handlers handlers)
+Place::Place(DataDirectory& data, Identity identity, const Incarnations::Known& met,
+             Probation probation, const State& state, kj::Timer& timer, Worker& disk,
+             Handlers handlers)
     : data_(data),
       identity_(std::move(identity)),
-      incarnations_(std::move(incarnations)),
+      handlers_(std::move(handlers)),
+      incarnations_(data.met(), met, disk, handlers_.failed),
       probation_(std::move(probation)),
       state_(state),
       timer_(timer),
-      handlers_(std::move(handlers)),
+      disk_(disk),
       end_(kj::READY_NOW) {}
 
 void Place::begin(const raft::Configuration& configuration) {
@@ -38,24 +40,19 @@ void Place::on_fact(const raft::Fact& fact) {
 void Place::follow(const raft::Configuration& configuration) {
   is_member_ = configuration.contains(identity_.member);
   is_alone_ = is_member_ && configuration.members().size() == 1;
-  // On the disk before anything that a new member says counts.
-  if (Status status = incarnations_.members_are(configuration); !status.ok()) {
-    return handlers_.failed(status.error());
-  }
+  incarnations_.members_are(configuration);
   handlers_.peers(configuration.addresses);
   std::vector<MemberId> voters = configuration.voters;
   std::erase(voters, identity_.member);
   handlers_.other_voters(std::move(voters));
 }
 
-Status Place::meet(const raft::Introduction& other) {
+kj::Promise<Status> Place::meet(const raft::Introduction& other) {
   if (state_.was_removed(other.member)) {
-    return make_error(ErrorCode::kMemberRemoved, "member {} was removed from the cluster",
-                      other.member);
+    return Status(make_error(ErrorCode::kMemberRemoved, "member {} was removed from the cluster",
+                             other.member));
   }
-  Status met = incarnations_.meet(other.member, other.incarnation);
-  if (!met.ok() && met.error().code == ErrorCode::kIo) handlers_.failed(met.error());
-  return met;
+  return incarnations_.meet(other.member, other.incarnation);
 }
 
 void Place::greeted(MemberId other) {
@@ -68,16 +65,17 @@ void Place::greeted(MemberId other) {
 
 void Place::refused(MemberId other, const Error& error) {
   if (error.code == ErrorCode::kMemberRemoved) return removed();
-  if (error.code != ErrorCode::kWrongIncarnation) return;
-  end(make_error(
-          error.code,
-          "member {} knows this one, {}, with another disk: its data directory is not the "
-          "one it had. What it has promised is lost, so it must not take part: remove it "
-          "from the cluster (coordctl member remove {}), and let it enter again with an "
-          "empty data directory and --join. (A cluster that has never had a leader has nothing "
-          "to lose: empty the data directories of all its members, and start them again.)",
-          other, identity_.name, identity_.name),
-      Duration(0));
+  if (error.code != ErrorCode::kWrongIncarnation || std::exchange(ending_, true)) return;
+  Error why = make_error(
+      error.code,
+      "member {} knows this one, {}, with another disk: its data directory is not the one it had. "
+      "What it has promised is lost, so it must not take part: remove it from the cluster "
+      "(coordctl member remove {}), and let it enter again with an empty data directory and "
+      "--join. (A cluster that has never had a leader has nothing to lose: empty the data "
+      "directories of all its members, and start them again.)",
+      other, identity_.name, identity_.name);
+  end_ = kj::evalLater([this, why = std::move(why)] { handlers_.ended(why); })
+             .eagerlyEvaluate(nullptr);
 }
 
 // A cluster of one that has grown and whose first member has lost its disk: to itself, that member
@@ -85,6 +83,7 @@ void Place::refused(MemberId other, const Error& error) {
 // what somebody has entrusted to this cluster is worth more than his word.
 void Place::claimed(ClusterId other) {
   if (!is_a_new_cluster_of_one()) return tell_of_claim(other);
+  if (std::exchange(ending_, true)) return;
   Error error = make_error(
       ErrorCode::kWrongIncarnation,
       "this member, {}, has begun a new cluster on an empty disk, but others know it as a member "
@@ -93,10 +92,7 @@ void Place::claimed(ClusterId other) {
       "directory is not used any more. Remove the member from that cluster (coordctl member remove "
       "{}), and let it enter again with an empty data directory and --join",
       identity_.name, other.value(), identity_.name);
-  if (Status status = data_.mark_removed(error.message); !status.ok()) {
-    return handlers_.failed(status.error());
-  }
-  end(std::move(error), Duration(0));
+  end_ = leave(std::move(error), Duration(0));
 }
 
 // Nothing is lost with it: it has begun in this very process, and nobody has written anything.
@@ -117,22 +113,28 @@ void Place::take_part() {
 }
 
 void Place::removed() {
+  if (std::exchange(ending_, true)) return;
   Error error = make_error(
       ErrorCode::kMemberRemoved,
       "this member, {}, was removed from the cluster. It does not start with this data directory "
       "any more; to have it back, empty the directory and start it with --join",
       identity_.name);
-  if (Status status = data_.mark_removed(error.message); !status.ok()) {
-    return handlers_.failed(status.error());
-  }
-  end(std::move(error), kGrace);
+  end_ = leave(std::move(error), kGrace);
 }
 
-void Place::end(Error error, Duration grace) {
-  if (std::exchange(ending_, true)) return;
-  end_ = timer_.afterDelay(grace.count() * kj::NANOSECONDS)
-             .then([this, error = std::move(error)] { handlers_.ended(error); })
-             .eagerlyEvaluate(nullptr);
+rpc::Task<void> Place::leave(Error error, Duration grace) {
+  const kj::TimePoint earliest = timer_.now() + grace.count() * kj::NANOSECONDS;
+  auto marked = kj::newPromiseAndFulfiller<Status>();
+  marked_ = kj::mv(marked.fulfiller);
+  disk_.run([this, why = error.message] { return data_.mark_removed(why); },
+            [this](Status status) { marked_->fulfill(std::move(status)); });
+  const Status status = co_await kj::mv(marked.promise);
+  if (!status.ok()) {
+    handlers_.failed(status.error());
+    co_return;
+  }
+  co_await timer_.atTime(earliest);
+  handlers_.ended(error);
 }
 
 std::optional<std::string> Place::why_it_does_not_serve() const {

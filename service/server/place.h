@@ -38,8 +38,9 @@ class Place {
     std::function<void(const Error&)> failed;
   };
 
-  Place(DataDirectory& data, Identity identity, Incarnations incarnations, Probation probation,
-        const State& state, kj::Timer& timer, Handlers handlers);
+  // `disk`, which has to outlive this, is for writing what the loop may not wait for.
+  Place(DataDirectory& data, Identity identity, const Incarnations::Known& met, Probation probation,
+        const State& state, kj::Timer& timer, Worker& disk, Handlers handlers);
   Place(const Place&) = delete;
   Place& operator=(const Place&) = delete;
 
@@ -50,13 +51,15 @@ class Place {
   void on_fact(const raft::Fact& fact);
 
   // See raft::Transport::Handlers.
-  Status meet(const raft::Introduction& other);
+  kj::Promise<Status> meet(const raft::Introduction& other);
   void greeted(MemberId other);
   void refused(MemberId other, const Error& error);
   void claimed(ClusterId other);
 
   // Consensus hears and says nothing before.
   bool takes_part() const { return probation_.over(); }
+  // Consensus hears what that member says; else it is as good as lost.
+  bool hears(MemberId member) const { return takes_part() && incarnations_.hears(member); }
   // Nothing: it does.
   std::optional<std::string> why_it_does_not_serve() const;
 
@@ -66,19 +69,21 @@ class Place {
   bool is_a_new_cluster_of_one() const;
   void tell_of_claim(ClusterId other);
   void removed();
-  void end(Error error, Duration grace);
+  rpc::Task<void> leave(Error error, Duration grace);
 
   DataDirectory& data_;
   const Identity identity_;
+  const Handlers handlers_;
   Incarnations incarnations_;
   Probation probation_;
   const State& state_;
   kj::Timer& timer_;
-  const Handlers handlers_;
+  Worker& disk_;
   bool is_member_ = false;
   bool is_alone_ = false;
   std::optional<kj::TimePoint> claim_told_;
   bool ending_ = false;
+  kj::Own<kj::PromiseFulfiller<Status>> marked_;  // by leave()
   kj::Promise<void> end_;
 };
 

@@ -112,9 +112,9 @@ Result<std::unique_ptr<Server>> Server::start(rpc::Loop& loop, const ServerConfi
       !status.ok()) {
     return status.error();
   }
-  auto incarnations = Incarnations::open(data->met());
-  if (!incarnations) return incarnations.error();
-  parts.incarnations.emplace(std::move(*incarnations));
+  auto met = Incarnations::read(data->met());
+  if (!met) return met.error();
+  parts.met = std::move(*met);
   spdlog::info(
       "coordd {}: serving clients on {}, members on {}, member {} of cluster {:016x}, "
       "data in {}",

@@ -22,6 +22,14 @@ constexpr int kExitRemoved = 4;
 
 class Membership : public testing::Test {
  protected:
+  void TearDown() override {
+    if (!HasFailure() || !cluster_) return;
+    for (int member = 0; member < cluster_->size(); ++member) {
+      std::printf("%s printed:\n%s\n", cluster_->name(member).c_str(),
+                  cluster_->log(member).c_str());
+    }
+  }
+
   void start(int members) {
     cluster_.emplace(ClusterOptions{.members = members});
     cluster_->start_all();

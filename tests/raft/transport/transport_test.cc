@@ -50,8 +50,9 @@ class Member {
     handlers.trouble = [this](MemberId, const Error& error) { trouble.push_back(error); };
     handlers.refused = [this](MemberId, const Error& error) { refused.push_back(error); };
     handlers.greeted = [this](MemberId member) { greeted.push_back(member); };
-    handlers.meet = [this](const Introduction& other) {
+    handlers.meet = [this](const Introduction& other) -> kj::Promise<Status> {
       met.push_back(other);
+      if (meeting_waits) return kj::NEVER_DONE;
       return refuses ? Status(make_error(ErrorCode::kMemberRemoved, "gone")) : Status();
     };
     handlers.identify = [this] {
@@ -101,6 +102,7 @@ class Member {
   std::vector<MemberId> greeted;
   std::vector<Introduction> met;
   bool refuses = false;
+  bool meeting_waits = false;
   Incarnation incarnation{1000};
   Duration linger = milliseconds(200);
   Duration redial = milliseconds(5);
@@ -262,6 +264,30 @@ TEST_F(TransportTest, WhoIsNotWanted_IsRefused_WhicheverSideGreets) {
   b_.refuses = false;
   ASSERT_TRUE(eventually([&] { return connected(); }));
   EXPECT_EQ(a_.greeted, std::vector<MemberId>{kB});
+}
+
+TEST_F(TransportTest, WhoIsStillBeingMet_IsNotGreetedYet_AndNotHeard) {
+  b_.meeting_waits = true;
+  a_.start({{kB, b_.port}});
+  b_.start({{kA, a_.port}});
+  ASSERT_TRUE(eventually([&] { return b_.met.size() == 2; })) << "by its greeting, and as greeted";
+  a_.transport->send({beat(1)});
+  let_pass(milliseconds(50));
+  EXPECT_TRUE(a_.greeted.empty());
+  EXPECT_TRUE(b_.greeted.empty());
+  EXPECT_TRUE(b_.received.empty());
+  EXPECT_FALSE(b_.transport->connected(kA));
+  b_.meeting_waits = false;
+  ASSERT_TRUE(eventually([&] { return connected(); })) << "both ask again";
+}
+
+TEST_F(TransportTest, ThatEndsWhileItMeetsSomebody_LeavesNothingBehind) {
+  b_.meeting_waits = true;
+  a_.start({{kB, b_.port}});
+  b_.start({{kA, a_.port}});
+  ASSERT_TRUE(eventually([&] { return b_.met.size() == 2; }));
+  b_.stop();
+  ASSERT_TRUE(eventually([&] { return !a_.transport->connected(kB); }));
 }
 
 TEST_F(TransportTest, BothSides_TellTheirIncarnation) {

@@ -6,6 +6,7 @@
 #include <kj/timer.h>
 
 #include "tests/service/state/machine.h"
+#include "tests/service/store/fixture.h"
 #include "tests/temporary_directory.h"
 
 namespace coord::service {
@@ -38,8 +39,8 @@ class NewClusterOfOne : public testing::Test {
       data_.reset();
       data_.emplace(DataDirectory::open(directory_.path(), identity).value());
     }
-    return Place(*data_, identity, Incarnations::open(data_->met()).value(),
-                 Probation(identity, {}, false), machine_.state(), timer_,
+    return Place(*data_, identity, Incarnations::read(data_->met()).value(),
+                 Probation(identity, {}, false), machine_.state(), timer_, disk_,
                  {.peers = [](const auto&) {},
                   .other_voters = [](const auto&) {},
                   .ended = [this](const Error& error) { ended_ = error; },
@@ -47,6 +48,9 @@ class NewClusterOfOne : public testing::Test {
   }
   void claim() {
     place_.claimed(kOther);
+    pass();
+  }
+  void pass() {
     timer_.advanceTo(timer_.now() + 1 * kj::SECONDS);
     scope_.poll();
   }
@@ -57,6 +61,8 @@ class NewClusterOfOne : public testing::Test {
   kj::WaitScope scope_{loop_};
   kj::TimerImpl timer_{kj::origin<kj::TimePoint>()};
   Machine machine_;
+  PostQueue queue_;
+  Worker disk_{queue_.post()};
   std::optional<DataDirectory> data_;
   std::optional<Error> ended_;
   Place place_;
@@ -70,15 +76,40 @@ class ClusterOfOneOfBefore : public NewClusterOfOne {
 
 TEST_F(NewClusterOfOne, WithNothingInIt_GivesWayToTheClusterThatKnowsItsMember) {
   claim();
+  EXPECT_FALSE(ended_) << "the disk has not said that it is marked";
+  queue_.run_one();
+  scope_.poll();
+  pass();
   ASSERT_TRUE(ended_);
   EXPECT_EQ(ended_->code, ErrorCode::kWrongIncarnation);
   EXPECT_TRUE(marked());
+}
+
+TEST_F(NewClusterOfOne, ThatIsRemoved_EndsOnceItIsMarkedAndHasSaidWhatItHadToSay) {
+  place_.on_fact(raft::Removed{Index(2)});
+  queue_.run_one();
+  scope_.poll();
+  EXPECT_TRUE(marked());
+  EXPECT_FALSE(ended_) << "the answers that it has are to leave first";
+  pass();
+  ASSERT_TRUE(ended_);
+  EXPECT_EQ(ended_->code, ErrorCode::kMemberRemoved);
 }
 
 TEST_F(ClusterOfOneOfBefore, WithNothingInIt_BelievesNobody) {
   claim();
   EXPECT_FALSE(ended_);
   EXPECT_FALSE(marked());
+}
+
+TEST_F(NewClusterOfOne, ThatGrows_HearsTheNewMemberOnceItsDiskIsWrittenDown) {
+  const MemberId other(2);
+  ASSERT_TRUE(place_.meet({other, Incarnation(7)}).wait(scope_).ok());
+  EXPECT_TRUE(place_.hears(other));
+  place_.on_fact(raft::ConfigurationChanged{Index(2), configuration_of({kSelf, other})});
+  EXPECT_FALSE(place_.hears(other));
+  queue_.run_one();
+  EXPECT_TRUE(place_.hears(other));
 }
 
 TEST_F(NewClusterOfOne, WithDataInIt_BelievesNobody) {

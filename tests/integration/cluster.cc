@@ -83,7 +83,8 @@ void Cluster::start(int member) {
   }
   arguments.insert(arguments.end(), options_.extra_flags.begin(), options_.extra_flags.end());
   members_[member].process =
-      Process(arguments, {.output_file = directory_.path() / (name(member) + ".log")});
+      Process(arguments, {.environment = options_.environment,
+                          .output_file = directory_.path() / (name(member) + ".log")});
 }
 
 void Cluster::start_all() {

@@ -16,6 +16,7 @@ struct ClusterOptions {
   // The peer address that the members know one of them by, if it is not the one it listens on (a
   // proxy before it), by member.
   std::map<int, std::string> advertised_peers = {};
+  std::map<std::string, std::string> environment = {};  // of the members, besides the test's own
 };
 
 class Cluster {

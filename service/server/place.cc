@@ -74,8 +74,9 @@ void Place::refused(MemberId other, const Error& error) {
       "--join. (A cluster that has never had a leader has nothing to lose: empty the data "
       "directories of all its members, and start them again.)",
       other, identity_.name, identity_.name);
-  end_ = kj::evalLater([this, why = std::move(why)] { handlers_.ended(why); })
-             .eagerlyEvaluate(nullptr);
+  end_ = kj::evalLater([this, why = std::move(why)] {
+           handlers_.ended(why);
+         }).eagerlyEvaluate(nullptr);
 }
 
 // A cluster of one that has grown and whose first member has lost its disk: to itself, that member

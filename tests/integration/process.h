@@ -60,7 +60,7 @@ RunResult run(const std::vector<std::string>& arguments, const std::string& inpu
 std::string program(const std::string& name);
 
 // Polls until the condition holds; false if it did not within the time.
-bool eventually(const std::function<bool()>& condition, Milliseconds timeout = Milliseconds(10000));
+bool eventually(const std::function<bool()>& condition, Milliseconds timeout = Milliseconds(30000));
 
 // A loopback port that nobody listens on, below the range that outgoing connections take theirs
 // from; no two calls in one process give the same.

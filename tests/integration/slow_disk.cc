@@ -1,7 +1,8 @@
 // Preloaded into coordd: a disk that is slow, and a list of who waited for it.
 //
-// Every sync takes COORD_TEST_SYNC_MS longer. Each one that a process's first thread asks for, which
-// runs its loop, is a line in the file COORD_TEST_LOOP_SYNCS: the process's number and the call.
+// Every sync takes COORD_TEST_SYNC_MS longer. Each one that a process's first thread asks for,
+// which runs its loop, is a line in the file COORD_TEST_LOOP_SYNCS: the process's number and the
+// call.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>

@@ -91,10 +91,9 @@ TEST_F(IncarnationsTest, ThatComeWhileTheFileIsWritten_AreInTheNextOne) {
   queue_.run_one();
   EXPECT_TRUE(second.wait(scope_).ok());
   EXPECT_TRUE(third.wait(scope_).ok());
-  EXPECT_EQ(*Incarnations::read(file_),
-            (Incarnations::Known{{kMember, Incarnation(7)},
-                                 {MemberId(3), Incarnation(7)},
-                                 {MemberId(4), Incarnation(7)}}));
+  EXPECT_EQ(*Incarnations::read(file_), (Incarnations::Known{{kMember, Incarnation(7)},
+                                                             {MemberId(3), Incarnation(7)},
+                                                             {MemberId(4), Incarnation(7)}}));
 }
 
 TEST_F(IncarnationsTest, OfAStranger_CountsFromWhenItIsAMember) {

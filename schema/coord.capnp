@@ -309,7 +309,7 @@ struct Consistency {
   union {
     linearizable @0 :Void;
     atLeast @1 :UInt64;       # whatever the member has, once it has applied that revision
-    maxStalenessMs @2 :UInt32;  # heard from a leader within that time
+    maxStalenessMs @2 :UInt32;  # with all that was acknowledged until that long ago
     local @3 :Void;           # whatever the member has
   }
 }

@@ -47,10 +47,6 @@ void Api::on_reloaded() {
   context_->locks.on_reloaded();
 }
 
-void Api::heard_from_leader(Instant when) {
-  context_->heard_from_leader = when;
-}
-
 kj::Promise<Status> Api::publish_self(MemberRecord record) {
   for (const MemberRecord& published : context_->deps.state.members()) {
     if (same(published, record)) return Status::success();

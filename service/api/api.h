@@ -35,8 +35,6 @@ class Api {
   void on_lock_changed(const LockName& name);
   // As StateObserver::on_reloaded; the applier is told by this.
   void on_reloaded();
-  // A message of the present leader has come.
-  void heard_from_leader(Instant when);
 
   // Puts this member's record into the state, through the leader, if it is not there already.
   // Resolves when that has been tried.

@@ -113,8 +113,6 @@ struct Context {
   LockWaiters locks;
   Prng random;
   std::size_t probes = 0;  // under way
-  // When this member last heard from a leader of its term.
-  std::optional<Instant> heard_from_leader;
 };
 
 }  // namespace coord::service

@@ -1,5 +1,6 @@
 #include "service/api/read_gate.h"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -65,7 +66,9 @@ rpc::Task<Status> ReadGate::pass(Instant deadline) {
       const Status known = co_await kj::mv(waiting);
       if (!known.ok()) co_return known;
     }
+    const Instant asked = clock_.now();
     Status status = co_await ask(deadline);
+    if (status.ok()) fresh_as_of_ = std::max(fresh_as_of_.value_or(asked), asked);
     if (!passing(status) || clock_.now() >= deadline) co_return status;
     co_await clock_.timer.afterDelay(kAskAgain.count() * kj::MILLISECONDS);
   }

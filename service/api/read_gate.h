@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "raft/node/node.h"
 #include "schema/rpc/task.h"
@@ -27,6 +28,10 @@ class ReadGate {
 
   // Errors: kNoQuorum (also where the deadline passes), kOverloaded, kShuttingDown.
   rpc::Task<Status> pass(Instant deadline);
+
+  // The state here has all that had been acknowledged by then: when the newest read that has passed
+  // asked. Nothing: none has.
+  std::optional<Instant> fresh_as_of() const { return fresh_as_of_; }
 
   void shut_down();
 
@@ -50,6 +55,7 @@ class ReadGate {
   Clock clock_;
   std::size_t waiting_max_;
   bool shut_down_ = false;
+  std::optional<Instant> fresh_as_of_;
   std::shared_ptr<Table> table_;
   Sweeper sweeper_;
 };

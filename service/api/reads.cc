@@ -34,12 +34,12 @@ void encode_got(const Got& got, schema::Consistency::Builder out) {
   }
 }
 
-// How long ago this member heard from a leader; nothing if it never did. A leader that has a
-// committed entry of its term hears a majority all the time, or steps down (Raft §6.2).
+// How old the state here may be. To have heard from a leader says nothing of it: a member that
+// catches up hears one all the time, and a leader that was replaced does not know it yet.
 std::optional<milliseconds> staleness(const Context& api) {
-  if (api.deps.node.confirmed_leader()) return milliseconds(0);
-  if (!api.heard_from_leader) return std::nullopt;
-  return std::chrono::ceil<milliseconds>(api.deps.clock.now() - *api.heard_from_leader);
+  const std::optional<Instant> fresh = api.gate.fresh_as_of();
+  if (!fresh) return std::nullopt;
+  return std::chrono::ceil<milliseconds>(api.deps.clock.now() - *fresh);
 }
 
 rpc::Task<Status> reach(Context& api, Revision revision, Instant deadline, Got& got) {
@@ -69,8 +69,9 @@ rpc::Task<Status> become_consistent(Context& api, schema::Consistency::Reader wa
       return at_once();
     }
   }
-  // Linearizable; too old, so that only asking the leader can make it fresh; or of a later version
-  // of the schema, for which the strongest cannot be wrong.
+  // Linearizable; too old, so that only asking the leader can tell how old it is, which serves
+  // those that come after this one too; or of a later version of the schema, for which the
+  // strongest cannot be wrong.
   got = {schema::Consistency::LINEARIZABLE, 0};
   return api.gate.pass(deadline);
 }

@@ -4,7 +4,6 @@
 #include <spdlog/spdlog.h>
 
 #include <utility>
-#include <variant>
 
 #include "raft/transport/identify.h"
 #include "service/server/descriptors.h"
@@ -52,12 +51,6 @@ kj::Promise<void> keep_listening(kj::Promise<void> listening, const char* to_who
   return listening.eagerlyEvaluate([to_whom](kj::Exception&& error) {
     spdlog::error("nothing listens for {} any more: {}", to_whom, error.getDescription().cStr());
   });
-}
-
-// A leader speaks so, and nobody else.
-bool is_leaders(const raft::Message& message) {
-  return std::holds_alternative<raft::AppendRequest>(message.body) ||
-         std::holds_alternative<raft::Heartbeat>(message.body);
 }
 
 }  // namespace
@@ -266,14 +259,7 @@ rpc::Task<Result<FoundMember>> Member::find_at(std::string address, Duration tim
 }
 
 void Member::receive(raft::Message message) {
-  const MemberId from = message.from;
-  if (!place_.hears(from)) return;
-  const Term term = message.term;
-  const bool leaders = is_leaders(message);
-  node_->receive(std::move(message));
-  if (leaders && node_->leader() == from && node_->term() == term) {
-    api_->heard_from_leader(loop_.now());
-  }
+  if (place_.hears(message.from)) node_->receive(std::move(message));
 }
 
 void Member::end_turn() {

@@ -171,7 +171,8 @@ class Consistency {
     wanted.revision_ = revision;
     return wanted;
   }
-  // From a member that heard from a leader within that time.
+  // With all that was acknowledged until that long ago. A member that does not know that of itself
+  // asks the leader, and so knows it for those that come next.
   static Consistency max_staleness(milliseconds staleness) {
     Consistency wanted;
     wanted.kind_ = Kind::kMaxStaleness;

@@ -219,11 +219,7 @@ void TestMember::turn(Instant now) {
 }
 
 void TestMember::receive(raft::Message message) {
-  const bool leads = std::holds_alternative<raft::Heartbeat>(message.body) ||
-                     std::holds_alternative<raft::AppendRequest>(message.body);
-  const MemberId from = message.from;
   node_->receive(std::move(message));
-  if (leads && node_->leader() == from) api_->heard_from_leader(cluster_.now());
 }
 
 void TestMember::send(std::vector<raft::Message> messages) {

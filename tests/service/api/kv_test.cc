@@ -301,25 +301,49 @@ TEST(Read, AtLeastARevision_WaitsUntilTheMemberHasIt) {
   EXPECT_EQ(code_of(refused.getFailure()), ErrorCode::kDeadlineExceeded);
 }
 
-TEST(Read, OfBoundedStaleness_IsServedByWhoHeardALeaderLately) {
+auto read_with_staleness(TestCluster& cluster, TestMember& member, std::uint32_t ms) {
+  auto request = member.kv().readRequest();
+  request.initReads(1)[0].initRange().setBegin(bytes("a"));
+  request.initConsistency().setMaxStalenessMs(ms);
+  request.setDeadlineMs(200);
+  return cluster.wait(request.send());
+}
+
+TEST(Read, OfBoundedStaleness_IsServedByWhoKnowsHowOldItsStateIs) {
   TestCluster cluster(3);
+  for (TestMember* member : {&cluster.leader(), &cluster.follower()}) {
+    cluster.run(milliseconds(200));
+    EXPECT_TRUE(read_with_staleness(cluster, *member, 1000).getGot().isLinearizable())
+        << "nobody has asked the leader yet";
+    cluster.run(milliseconds(200));
+    const auto fresh = read_with_staleness(cluster, *member, 1000);
+    ASSERT_FALSE(fresh.hasFailure());
+    ASSERT_TRUE(fresh.getGot().isMaxStalenessMs());
+    EXPECT_GE(fresh.getGot().getMaxStalenessMs(), 200u);
+    EXPECT_LE(fresh.getGot().getMaxStalenessMs(), 220u);
+  }
   TestMember& follower = cluster.follower();
-  const auto ask = [&](std::uint32_t ms) {
-    auto request = follower.kv().readRequest();
-    request.initReads(1)[0].initRange().setBegin(bytes("a"));
-    request.initConsistency().setMaxStalenessMs(ms);
-    request.setDeadlineMs(200);
-    return cluster.wait(request.send());
-  };
-  cluster.run(milliseconds(200));
-  const auto fresh = ask(1000);
-  ASSERT_FALSE(fresh.hasFailure());
-  EXPECT_TRUE(fresh.getGot().isMaxStalenessMs());
-  EXPECT_LE(fresh.getGot().getMaxStalenessMs(), 100u);
   cluster.isolate(follower.id());
   cluster.run(milliseconds(1500));
-  EXPECT_EQ(code_of(ask(1000).getFailure()), ErrorCode::kNoQuorum);
-  EXPECT_FALSE(ask(60'000).hasFailure());
+  EXPECT_EQ(code_of(read_with_staleness(cluster, follower, 1000).getFailure()),
+            ErrorCode::kNoQuorum);
+  const auto old = read_with_staleness(cluster, follower, 60'000);
+  ASSERT_FALSE(old.hasFailure());
+  EXPECT_GE(old.getGot().getMaxStalenessMs(), 1700u);
+}
+
+TEST(Read, OfBoundedStaleness_IsNotServedByWhoHearsTheLeaderAndLagsBehind) {
+  TestCluster cluster(3);
+  TestMember& follower = cluster.follower();
+  ASSERT_FALSE(read_with_staleness(cluster, follower, 100).hasFailure());
+  follower.log().held = true;
+  cluster.wait(put(cluster.leader().kv(), "a", "new"));
+  cluster.run(milliseconds(500));
+  EXPECT_TRUE(read_with_staleness(cluster, follower, 100).hasFailure())
+      << "it has an older state, though it has heard from the leader just now";
+  follower.log().held = false;
+  cluster.run(milliseconds(500));
+  EXPECT_EQ(value_of(read_with_staleness(cluster, follower, 100)), "new");
 }
 
 TEST(ShuttingDown, WithRequestsThatWait_AnswersThem) {

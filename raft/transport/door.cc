@@ -59,6 +59,7 @@ kj::Promise<void> Door::greet(GreetContext context) {
 }
 
 rpc::Task<void> Door::answer(GreetContext context) {
+  context.allowCancellation();
   auto admitting = admit(context.getParams().getGreeting());
   const Status admitted = co_await std::move(admitting);
   auto results = context.getResults();

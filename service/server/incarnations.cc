@@ -72,7 +72,8 @@ rpc::Task<Status> Incarnations::meet(MemberId member, Incarnation incarnation) {
     note = note_down(member, incarnation);
   } else {
     // What a stranger says binds nobody: nothing of it counts until it is a member.
-    if (strangers_.size() >= kStrangersMax) strangers_.erase(strangers_.begin());
+    const bool full = strangers_.size() >= kStrangersMax && !strangers_.contains(member);
+    if (full) strangers_.erase(strangers_.begin());
     strangers_[member] = incarnation;
   }
   if (note <= notes_written_) co_return Status::success();

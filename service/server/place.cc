@@ -47,12 +47,16 @@ void Place::follow(const raft::Configuration& configuration) {
   handlers_.other_voters(std::move(voters));
 }
 
-kj::Promise<Status> Place::meet(const raft::Introduction& other) {
-  if (state_.was_removed(other.member)) {
-    return Status(make_error(ErrorCode::kMemberRemoved, "member {} was removed from the cluster",
-                             other.member));
-  }
-  return incarnations_.meet(other.member, other.incarnation);
+rpc::Task<Status> Place::meet(raft::Introduction other) {
+  const auto removed = [&] {
+    return make_error(ErrorCode::kMemberRemoved, "member {} was removed from the cluster",
+                      other.member);
+  };
+  if (state_.was_removed(other.member)) co_return removed();
+  auto meeting = incarnations_.meet(other.member, other.incarnation);
+  Status met = co_await std::move(meeting);
+  if (met.ok() && state_.was_removed(other.member)) co_return removed();
+  co_return met;
 }
 
 void Place::greeted(MemberId other) {
@@ -74,9 +78,7 @@ void Place::refused(MemberId other, const Error& error) {
       "--join. (A cluster that has never had a leader has nothing to lose: empty the data "
       "directories of all its members, and start them again.)",
       other, identity_.name, identity_.name);
-  end_ = kj::evalLater([this, why = std::move(why)] {
-           handlers_.ended(why);
-         }).eagerlyEvaluate(nullptr);
+  end(std::move(why));
 }
 
 // A cluster of one that has grown and whose first member has lost its disk: to itself, that member
@@ -93,7 +95,11 @@ void Place::claimed(ClusterId other) {
       "directory is not used any more. Remove the member from that cluster (coordctl member remove "
       "{}), and let it enter again with an empty data directory and --join",
       identity_.name, other.value(), identity_.name);
-  end_ = leave(std::move(error), Duration(0));
+  // The loop waits for the disk, so that nothing is written to it meanwhile.
+  if (Status status = data_.mark_removed(error.message); !status.ok()) {
+    return handlers_.failed(status.error());
+  }
+  end(std::move(error));
 }
 
 // Nothing is lost with it: it has begun in this very process, and nobody has written anything.
@@ -120,14 +126,20 @@ void Place::removed() {
       "this member, {}, was removed from the cluster. It does not start with this data directory "
       "any more; to have it back, empty the directory and start it with --join",
       identity_.name);
-  end_ = leave(std::move(error), kGrace);
+  end_ = leave(std::move(error));
 }
 
-rpc::Task<void> Place::leave(Error error, Duration grace) {
-  const kj::TimePoint earliest = timer_.now() + grace.count() * kj::NANOSECONDS;
+void Place::end(Error error) {
+  end_ = kj::evalLater([this, error = std::move(error)] {
+           handlers_.ended(error);
+         }).eagerlyEvaluate(nullptr);
+}
+
+rpc::Task<void> Place::leave(Error error) {
+  const kj::TimePoint earliest = timer_.now() + kGrace.count() * kj::MILLISECONDS;
   auto marked = kj::newPromiseAndFulfiller<Status>();
   marked_ = kj::mv(marked.fulfiller);
-  disk_.run([this, why = error.message] { return data_.mark_removed(why); },
+  disk_.run([&data = data_, why = error.message] { return data.mark_removed(why); },
             [this](Status status) { marked_->fulfill(std::move(status)); });
   const Status status = co_await kj::mv(marked.promise);
   if (!status.ok()) {

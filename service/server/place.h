@@ -51,7 +51,7 @@ class Place {
   void on_fact(const raft::Fact& fact);
 
   // See raft::Transport::Handlers.
-  kj::Promise<Status> meet(const raft::Introduction& other);
+  rpc::Task<Status> meet(raft::Introduction other);
   void greeted(MemberId other);
   void refused(MemberId other, const Error& error);
   void claimed(ClusterId other);
@@ -69,7 +69,8 @@ class Place {
   bool is_a_new_cluster_of_one() const;
   void tell_of_claim(ClusterId other);
   void removed();
-  rpc::Task<void> leave(Error error, Duration grace);
+  void end(Error error);
+  rpc::Task<void> leave(Error error);
 
   DataDirectory& data_;
   const Identity identity_;

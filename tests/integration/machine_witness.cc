@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 namespace coord::test {
 
@@ -19,11 +20,17 @@ constexpr std::chrono::milliseconds kWorthNoting{10};
 MachineWitness::MachineWitness(const std::filesystem::path& directory) {
   cpu_set_t ours;
   ::sched_getaffinity(0, sizeof ours, &ours);
+  std::vector<int> processors;
   for (int processor = 0; processor < CPU_SETSIZE; ++processor) {
-    if (!CPU_ISSET(processor, &ours)) continue;
-    threads_.emplace_back([this, processor] { watch_processor(processor); });
+    if (CPU_ISSET(processor, &ours)) processors.push_back(processor);
   }
-  threads_.emplace_back([this, file = directory / "witness"] { watch_disk(file); });
+  due_.assign(processors.size() + 1, Clock::time_point::max());
+  for (std::size_t i = 0; i < processors.size(); ++i) {
+    threads_.emplace_back([this, i, processor = processors[i]] { watch_processor(i, processor); });
+  }
+  threads_.emplace_back([this, watcher = processors.size(), file = directory / "witness"] {
+    watch_disk(watcher, file);
+  });
 }
 
 MachineWitness::~MachineWitness() {
@@ -34,44 +41,51 @@ MachineWitness::~MachineWitness() {
 Milliseconds MachineWitness::longest_stall(Clock::time_point from, Clock::time_point to) const {
   const std::lock_guard lock(mutex_);
   Clock::duration longest{0};
-  for (const Stall& stall : stalls_) {
+  const auto count = [&](const Stall& stall) {
     const bool overlaps = stall.ended >= from && stall.begun <= to;
     if (overlaps) longest = std::max(longest, stall.ended - stall.begun);
-  }
+  };
+  for (const Stall& stall : stalls_) count(stall);
+  for (const Clock::time_point due : due_) count({due, std::max(due, Clock::now())});
   return std::chrono::duration_cast<Milliseconds>(longest);
 }
 
-void MachineWitness::watch_processor(int processor) {
+void MachineWitness::watch_processor(std::size_t watcher, int processor) {
   cpu_set_t one;
   CPU_ZERO(&one);
   CPU_SET(processor, &one);
   ::sched_setaffinity(0, sizeof one, &one);
   while (!stopping_) {
-    const auto begun = Clock::now();
+    expect(watcher, Clock::now() + kInterval);
     std::this_thread::sleep_for(kInterval);
-    note(begun, kInterval);
+    note(watcher);
   }
 }
 
-void MachineWitness::watch_disk(const std::filesystem::path& file) {
+void MachineWitness::watch_disk(std::size_t watcher, const std::filesystem::path& file) {
   const int descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
   if (descriptor < 0) throw std::runtime_error("cannot create " + file.string());
   while (!stopping_) {
-    const auto begun = Clock::now();
+    expect(watcher, Clock::now());
     if (::pwrite(descriptor, "x", 1, 0) != 1 || ::fdatasync(descriptor) != 0) {
       throw std::runtime_error("cannot write " + file.string());
     }
-    note(begun, Clock::duration(0));
+    note(watcher);
     std::this_thread::sleep_for(kInterval);
   }
   ::close(descriptor);
 }
 
-void MachineWitness::note(Clock::time_point begun, Clock::duration expected) {
-  const auto ended = Clock::now();
-  if (ended - begun < expected + kWorthNoting) return;
+void MachineWitness::expect(std::size_t watcher, Clock::time_point due) {
   const std::lock_guard lock(mutex_);
-  stalls_.push_back({begun + expected, ended});
+  due_[watcher] = due;
+}
+
+void MachineWitness::note(std::size_t watcher) {
+  const auto now = Clock::now();
+  const std::lock_guard lock(mutex_);
+  const auto due = std::exchange(due_[watcher], Clock::time_point::max());
+  if (now - due >= kWorthNoting) stalls_.push_back({due, now});
 }
 
 }  // namespace coord::test

@@ -21,7 +21,7 @@ class MachineWitness {
  public:
   using Clock = std::chrono::steady_clock;
   // What a calm machine stays below, also while the test itself keeps it busy.
-  static constexpr Milliseconds kCalm{50};
+  static constexpr Milliseconds kCalm{100};
 
   // Writes a small file in that directory, over and over again.
   explicit MachineWitness(const std::filesystem::path& directory);
@@ -30,7 +30,7 @@ class MachineWitness {
   MachineWitness& operator=(const MachineWitness&) = delete;
 
   // The longest time, among those that overlap the given one, that a processor did not run who was
-  // ready, or that the disk took for one sync.
+  // ready, or that the disk took for one sync. One that has not ended yet counts up to now.
   Milliseconds longest_stall(Clock::time_point from, Clock::time_point to) const;
   bool was_calm(Clock::time_point from, Clock::time_point to) const {
     return longest_stall(from, to) < kCalm;
@@ -42,13 +42,16 @@ class MachineWitness {
     Clock::time_point ended;
   };
 
-  void watch_processor(int processor);
-  void watch_disk(const std::filesystem::path& file);
-  void note(Clock::time_point begun, Clock::duration expected);
+  void watch_processor(std::size_t watcher, int processor);
+  void watch_disk(std::size_t watcher, const std::filesystem::path& file);
+  // Of one watcher: what it waits for ought to be there at that time; it is.
+  void expect(std::size_t watcher, Clock::time_point due);
+  void note(std::size_t watcher);
 
   std::atomic<bool> stopping_{false};
   mutable std::mutex mutex_;
-  std::vector<Stall> stalls_;  // guarded by mutex_; those worth noting
+  std::vector<Clock::time_point> due_;  // guarded by mutex_; by watcher
+  std::vector<Stall> stalls_;           // guarded by mutex_; those worth noting
   std::vector<std::thread> threads_;
 };
 

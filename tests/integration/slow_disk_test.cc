@@ -17,6 +17,11 @@ class SlowDisk : public testing::Test {
   SlowDisk() : cluster_(options()) {
     cluster_.start_all();
     cluster_.wait_until_serving();
+    for (int member = 0; member < cluster_.size(); ++member) await(member, "it takes part");
+  }
+  void await(int member, const std::string& text) {
+    EXPECT_TRUE(eventually([&] { return cluster_.log(member).find(text) != std::string::npos; }))
+        << cluster_.log(member);
   }
   ClusterOptions options() const {
     ClusterOptions options;
@@ -45,9 +50,7 @@ class SlowDisk : public testing::Test {
 TEST_F(SlowDisk, IsWaitedForByNobodysLoop_WhateverBecomesOfTheCluster) {
   const int fresh = cluster_.add_joining();
   cluster_.start(fresh);
-  ASSERT_TRUE(eventually([&] {
-    return cluster_.log(fresh).find("waits to be added") != std::string::npos;
-  })) << cluster_.log(fresh);
+  await(fresh, "waits to be added");
   const auto of_the_starts = syncs_on_loops();
   ASSERT_FALSE(of_the_starts.empty()) << "nobody takes note of them";
 

@@ -69,6 +69,16 @@ std::chrono::milliseconds WriteLoad::slowest() const {
   return ms(longest);
 }
 
+std::vector<WriteLoad::Write> WriteLoad::slower_than(std::chrono::milliseconds time) const {
+  std::vector<Write> slow;
+  for (const Worker& worker : workers_) {
+    for (const Write& write : worker.writes) {
+      if (write.ended - write.begun >= time) slow.push_back(write);
+    }
+  }
+  return slow;
+}
+
 std::chrono::milliseconds WriteLoad::median() const {
   std::vector<Clock::duration> all;
   for (const Worker& worker : workers_) {

@@ -32,8 +32,8 @@ class WriteLoad {
   // Messages of writes that failed: there must be none.
   std::vector<std::string> failures() const { return failures_; }
   std::size_t acknowledged() const;
-  Clock::time_point begun() const { return begun_; }
   std::chrono::milliseconds slowest() const;
+  std::vector<Write> slower_than(std::chrono::milliseconds time) const;
   std::chrono::milliseconds median() const;
   // The longest time without an acknowledgement, for one client, among the writes that were under
   // way between the two moments.
@@ -52,7 +52,6 @@ class WriteLoad {
   void run(std::size_t number);
   static std::string key(std::size_t worker, std::size_t write);
 
-  const Clock::time_point begun_ = Clock::now();
   std::vector<Worker> workers_;
   std::atomic<bool> stopping_{false};
   std::mutex mutex_;

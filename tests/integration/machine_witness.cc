@@ -57,6 +57,7 @@ void MachineWitness::watch_processor(std::size_t watcher, int processor) {
   ::sched_setaffinity(0, sizeof one, &one);
   while (!stopping_) {
     expect(watcher, Clock::now() + kInterval);
+    // Not a wait for something, but what is measured: how late the processor lets it end.
     std::this_thread::sleep_for(kInterval);
     note(watcher);
   }
@@ -71,6 +72,7 @@ void MachineWitness::watch_disk(std::size_t watcher, const std::filesystem::path
       throw std::runtime_error("cannot write " + file.string());
     }
     note(watcher);
+    // So that the disk is asked and not kept busy: its pace.
     std::this_thread::sleep_for(kInterval);
   }
   ::close(descriptor);

@@ -21,7 +21,7 @@ class MachineWitness {
  public:
   using Clock = std::chrono::steady_clock;
   // What a calm machine stays below, also while the test itself keeps it busy.
-  static constexpr Milliseconds kCalm{100};
+  static constexpr Milliseconds kNotable{100};
 
   // Writes a small file in that directory, over and over again.
   explicit MachineWitness(const std::filesystem::path& directory);
@@ -32,9 +32,6 @@ class MachineWitness {
   // The longest time, among those that overlap the given one, that a processor did not run who was
   // ready, or that the disk took for one sync. One that has not ended yet counts up to now.
   Milliseconds longest_stall(Clock::time_point from, Clock::time_point to) const;
-  bool was_calm(Clock::time_point from, Clock::time_point to) const {
-    return longest_stall(from, to) < kCalm;
-  }
 
  private:
   struct Stall {

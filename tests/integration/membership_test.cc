@@ -19,8 +19,12 @@ namespace {
 
 constexpr Milliseconds kSlowestWrite{1000};
 constexpr Milliseconds kTransferGapMedian{50};
-// A machine that stood still so long before something began may still show in it.
+// Where the machine stood still, also a moment before, something may take longer by so many times
+// that: a write may have to wait for an election or two, and a transfer writes to disks one after
+// the other.
 constexpr Milliseconds kAftermath{1000};
+constexpr int kWritePerStall = 20;
+constexpr int kTransferPerStall = 5;
 constexpr int kExitRemoved = 4;
 
 class Membership : public testing::Test {
@@ -91,17 +95,20 @@ class Membership : public testing::Test {
     return all;
   }
 
-  bool was_calm(WriteLoad::Clock::time_point from, WriteLoad::Clock::time_point to) const {
-    return witness_.was_calm(from - kAftermath, to);
+  Milliseconds longest_stall(WriteLoad::Clock::time_point from,
+                             WriteLoad::Clock::time_point to) const {
+    return witness_.longest_stall(from - kAftermath, to);
   }
-  // Nothing is lost, whatever the machine does, and nobody waits for long where it runs.
+  // Nothing is lost, whatever the machine does, and nobody waits for longer than it accounts for.
   void expect_unharmed(WriteLoad& load) {
     load.stop();
     EXPECT_EQ(load.failures(), std::vector<std::string>());
     Client reader({.endpoints = cluster_->endpoint_list(), .timeout = milliseconds(20000)});
     EXPECT_EQ(load.lost(reader), std::vector<std::string>());
     for (const WriteLoad::Write& slow : load.slower_than(kSlowestWrite)) {
-      EXPECT_FALSE(was_calm(slow.begun, slow.ended)) << "and yet a write took too long";
+      const Milliseconds stall = longest_stall(slow.begun, slow.ended);
+      EXPECT_LT(slow.ended - slow.begun, kSlowestWrite + kWritePerStall * stall)
+          << "the machine stood still for " << stall.count() << " ms";
     }
     std::printf("%zu writes, the slowest took %lld ms\n", load.acknowledged(),
                 static_cast<long long>(load.slowest().count()));
@@ -162,7 +169,7 @@ TEST_F(Membership, TwentyTransfers_InterruptNobody) {
   constexpr int kTransfers = 20;
   start(3);
   WriteLoad load(cluster_->endpoint_list(), 1);
-  std::vector<Milliseconds> gaps;  // at those that the machine did not disturb
+  std::vector<Milliseconds> gaps;  // less what the machine accounts for
   for (int done = 0, refused = 0; done < kTransfers;) {
     const auto before = client_->members();
     ASSERT_TRUE(before.ok()) << before.error().message;
@@ -174,17 +181,16 @@ TEST_F(Membership, TwentyTransfers_InterruptNobody) {
     const auto ended = WriteLoad::Clock::now();
     if (!leader.ok()) {
       // Members that could not run or write for a while may refuse, and change nothing.
-      ASSERT_FALSE(was_calm(begun, ended)) << leader.error().message;
+      ASSERT_GE(longest_stall(begun, ended), MachineWitness::kNotable) << leader.error().message;
       ASSERT_LT(++refused, 5 * kTransfers) << leader.error().message;
       continue;
     }
     EXPECT_NE(*leader, before->leader);
     ++done;
-    if (was_calm(begun, ended)) gaps.push_back(load.longest_gap(0, begun, ended));
+    gaps.push_back(load.longest_gap(0, begun, ended) -
+                   kTransferPerStall * longest_stall(begun, ended));
   }
   expect_unharmed(load);
-  std::printf("%zu transfers were not disturbed\n", gaps.size());
-  if (gaps.size() < kTransfers / 2) return;
   std::sort(gaps.begin(), gaps.end());
   std::printf("gaps at a transfer: median %lld ms, longest %lld ms\n",
               static_cast<long long>(gaps[gaps.size() / 2].count()),

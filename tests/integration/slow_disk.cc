@@ -22,7 +22,7 @@ void take_long(const char* call) {
     ::close(file);
   }
   const timespec time{0, std::atol(std::getenv("COORD_TEST_SYNC_MS")) * 1'000'000};
-  ::nanosleep(&time, nullptr);
+  ::nanosleep(&time, nullptr);  // not a wait for something: it is the slowness
 }
 
 }  // namespace

@@ -108,6 +108,17 @@ TEST_F(NewClusterOfOne, ThatGrows_HearsTheNewMemberOnceItsDiskIsWrittenDown) {
   EXPECT_TRUE(place_.hears(other));
 }
 
+TEST_F(NewClusterOfOne, ThatRemovesWhomItIsStillMeeting_DoesNotLetItIn) {
+  const MemberId other(2);
+  const auto both = configuration_of({kSelf, other});
+  place_.on_fact(raft::ConfigurationChanged{Index(2), both});
+  auto meeting = place_.meet({other, Incarnation(7)}).promise();
+  machine_.state().apply(machine_.next_configuration(both), nullptr);
+  machine_.state().apply(machine_.next_configuration(configuration_of({kSelf})), nullptr);
+  queue_.run_one();
+  EXPECT_EQ(meeting.wait(scope_).error().code, ErrorCode::kMemberRemoved);
+}
+
 TEST_F(NewClusterOfOne, WithDataInIt_BelievesNobody) {
   machine_.write(commands::put("k", "v"));
   claim();

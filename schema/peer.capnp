@@ -21,7 +21,7 @@ struct Greeting {
   cluster @0 :UInt64;
   from @1 :UInt64;
   to @2 :UInt64;
-  protocol @3 :UInt16;        # 2
+  protocol @3 :UInt16;        # of raft/transport/bounds.h
   incarnation @4 :UInt64;     # of the disk of the member that greets: drawn when it was new
   address @5 :Text;           # HOST:PORT where it wants to be dialled by who does not know it yet
 }

@@ -10,18 +10,14 @@ namespace {
 
 // Changes are read in portions, because a write to a table ends every view into it.
 constexpr std::size_t kPortion = 256;
-constexpr std::size_t kPortionBytes = 1024 * 1024;
 
 }  // namespace
 
 struct OldChange {
   ChangeId id;
+  bool existed = false;
   bool deleted = false;
-  Revision create_revision;
-  std::uint64_t version = 0;
-  LeaseId lease;
-  std::string key;
-  std::string value;
+  std::string key;  // of a delete
 };
 
 namespace {
@@ -30,15 +26,13 @@ namespace {
 // by its key: what was erased there may cost a scan of the table's memory.
 std::vector<OldChange> oldest_changes(const Tables& tables, ChangeId from, Revision line) {
   std::vector<OldChange> changes;
-  std::size_t bytes = 0;
   const auto cursor = tables.seek(Table::kChanges, ChangeKey(from));
-  for (; cursor->valid() && changes.size() < kPortion && bytes < kPortionBytes; cursor->next()) {
+  for (; cursor->valid() && changes.size() < kPortion; cursor->next()) {
     const ChangeId id = change_id(cursor->key());
     if (id.revision >= line) break;
     const auto record = read_record<ChangeRecord>(Table::kChanges, cursor->key(), cursor->value());
-    changes.push_back({id, record.deleted, record.create_revision, record.version, record.lease,
-                       std::string(record.key), std::string(record.value)});
-    bytes += cursor->value().size();
+    changes.push_back(
+        {id, record.existed, record.deleted, std::string(record.deleted ? record.key : "")});
   }
   return changes;
 }
@@ -76,22 +70,12 @@ void Keyspace::compact(Revision line) {
 }
 
 void Keyspace::forget(const OldChange& change) {
-  writer_.erase(Table::kChanges, ChangeKey(change.id));
+  const ChangeKey id(change.id);
+  writer_.erase(Table::kChanges, id);
+  if (change.existed) writer_.erase(Table::kReplaced, id);
+  if (!change.deleted) return;
   const auto record = newest(change.key);
-  const bool is_newest = record && record->modified == change.id;
-  if (is_newest || change.deleted) {
-    // What is still the newest needs no base, and what did not exist has none.
-    writer_.erase(Table::kBases, change.key);
-    if (is_newest && change.deleted) writer_.erase(Table::kKeys, change.key);
-    return;
-  }
-  encode(KeyRecord{.create_revision = change.create_revision,
-                   .modified = change.id,
-                   .version = change.version,
-                   .lease = change.lease,
-                   .value = change.value},
-         buffer_);
-  writer_.put(Table::kBases, change.key, buffer_);
+  if (record && record->modified == change.id) writer_.erase(Table::kKeys, change.key);
 }
 
 }  // namespace coord::service

@@ -7,17 +7,19 @@ namespace coord::service {
 
 namespace {
 
-std::optional<KeyRecord> base_of(const Keyspace& keys, std::string_view key) {
-  const auto bytes = keys.tables().get(Table::kBases, key);
-  if (!bytes) return std::nullopt;
-  return read_record<KeyRecord>(Table::kBases, key, *bytes);
-}
-
 ChangeRecord change_at(const Keyspace& keys, ChangeId id) {
   const ChangeKey key(id);
   const auto bytes = keys.tables().get(Table::kChanges, key);
   CHECK(bytes, "the change {}.{} of a key's chain is gone", id.revision, id.number);
   return read_record<ChangeRecord>(Table::kChanges, key, *bytes);
+}
+
+// What the change of that number replaced, if its key existed before.
+KeyRecord replaced_by(const Keyspace& keys, ChangeId id) {
+  const ChangeKey key(id);
+  const auto bytes = keys.tables().get(Table::kReplaced, key);
+  CHECK(bytes, "what the change {}.{} replaced is gone", id.revision, id.number);
+  return read_record<KeyRecord>(Table::kReplaced, key, *bytes);
 }
 
 Change to_change(ChangeId id, const ChangeRecord& record) {
@@ -26,6 +28,7 @@ Change to_change(ChangeId id, const ChangeRecord& record) {
           .value = record.value,
           .create_revision = record.create_revision,
           .mod_revision = id.revision,
+          .number = id.number,
           .version = record.version,
           .lease = record.lease,
           .previous_mod_revision = record.existed ? record.previous.revision : Revision()};
@@ -33,24 +36,18 @@ Change to_change(ChangeId id, const ChangeRecord& record) {
 
 }  // namespace
 
-std::optional<KeyRecord> record_as_of(const Keyspace& keys, std::string_view key,
-                                      const KeyRecord& newest, Revision revision) {
+std::optional<KeyRecord> record_as_of(const Keyspace& keys, const KeyRecord& newest,
+                                      Revision revision) {
   if (newest.modified.revision <= revision) {
     return newest.deleted ? std::nullopt : std::optional(newest);
   }
-  ChangeRecord change = change_at(keys, newest.modified);
+  ChangeId id = newest.modified;
   while (true) {
-    const ChangeId id = change.previous;
-    if (id.revision.is_zero()) return std::nullopt;
-    if (id.revision < keys.compacted()) return base_of(keys, key);
-    change = change_at(keys, id);
-    if (id.revision > revision) continue;
-    if (change.deleted) return std::nullopt;
-    return KeyRecord{.create_revision = change.create_revision,
-                     .modified = id,
-                     .version = change.version,
-                     .lease = change.lease,
-                     .value = change.value};
+    const ChangeRecord change = change_at(keys, id);
+    if (change.previous.revision <= revision) {
+      return change.existed ? std::optional(replaced_by(keys, id)) : std::nullopt;
+    }
+    id = change.previous;
   }
 }
 
@@ -58,14 +55,15 @@ std::optional<KeyRecord> find_as_of(const Keyspace& keys, std::string_view key, 
   const auto bytes = keys.tables().get(Table::kKeys, key);
   if (!bytes) return std::nullopt;
   const auto newest = read_record<KeyRecord>(Table::kKeys, key, *bytes);
-  return record_as_of(keys, key, newest, revision);
+  return record_as_of(keys, newest, revision);
 }
 
-std::optional<KeyValue> record_at(const Keyspace& keys, std::string_view key, Revision revision) {
-  if (revision < keys.compacted() && keys.compacted() - revision > 1) return std::nullopt;
-  const auto record = find_as_of(keys, key, revision);
-  if (!record) return std::nullopt;
-  return to_key_value(key, *record);
+std::optional<KeyValue> previous_of(const Keyspace& keys, const Change& change) {
+  if (change.previous_mod_revision.is_zero() || change.mod_revision < keys.compacted()) {
+    return std::nullopt;
+  }
+  const ChangeId id{change.mod_revision, change.number};
+  return to_key_value(change.key, replaced_by(keys, id));
 }
 
 Result<Revision> changes_since(

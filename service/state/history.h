@@ -12,16 +12,16 @@
 namespace coord::service {
 
 // What a key, whose newest record is `newest`, was at `revision`; nothing if it did not exist. From
-// the newest record the changes lead down to the one that was in force, or to the key's base. Not
-// for revisions before the last one ahead of the compaction line.
-std::optional<KeyRecord> record_as_of(const Keyspace& keys, std::string_view key,
-                                      const KeyRecord& newest, Revision revision);
+// the newest record the changes lead down to what was in force. Not for revisions before the last
+// one ahead of the compaction line.
+std::optional<KeyRecord> record_as_of(const Keyspace& keys, const KeyRecord& newest,
+                                      Revision revision);
 
 // As above, whatever the newest record is.
 std::optional<KeyRecord> find_as_of(const Keyspace& keys, std::string_view key, Revision revision);
 
-// State::record_at and State::changes_since.
-std::optional<KeyValue> record_at(const Keyspace& keys, std::string_view key, Revision revision);
+// State::previous_of and State::changes_since.
+std::optional<KeyValue> previous_of(const Keyspace& keys, const Change& change);
 Result<Revision> changes_since(const Keyspace& keys, Revision from, std::size_t bytes_max,
                                const std::function<void(Revision, std::span<const Change>)>& visit);
 

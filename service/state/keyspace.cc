@@ -60,10 +60,11 @@ void Keyspace::change(std::string_view key, const KeyRecord& record,
   const ChangeId previous = old ? old->modified : ChangeId();
   KeyRecord stored = record;
   stored.modified = {next_revision(), static_cast<std::uint32_t>(changes_.size())};
-  // The views in `old` end with the first write to a table; the base needs them.
-  if (existed && previous.revision < compacted_) {
+  const ChangeKey id(stored.modified);
+  // First, because the views in `old` end with the first write to a table.
+  if (existed) {
     encode(*old, buffer_);
-    writer_.put(Table::kBases, key, buffer_);
+    writer_.append(Table::kReplaced, id, buffer_);
   }
   encode({.deleted = stored.deleted,
           .existed = existed,
@@ -74,7 +75,7 @@ void Keyspace::change(std::string_view key, const KeyRecord& record,
           .key = key,
           .value = stored.value},
          buffer_);
-  writer_.append(Table::kChanges, ChangeKey(stored.modified), buffer_);
+  writer_.append(Table::kChanges, id, buffer_);
   encode(stored, buffer_);
   writer_.put(Table::kKeys, key, buffer_);
   move_attachment(key, old_lease, stored.lease);
@@ -83,6 +84,7 @@ void Keyspace::change(std::string_view key, const KeyRecord& record,
                       .value = stored.value,
                       .create_revision = stored.create_revision,
                       .mod_revision = stored.modified.revision,
+                      .number = stored.modified.number,
                       .version = stored.version,
                       .lease = stored.lease,
                       .previous_mod_revision = existed ? previous.revision : Revision()});

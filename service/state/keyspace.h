@@ -1,12 +1,14 @@
 // The keys and their history: three tables that together answer for every revision from the
 // compaction line on.
 //
-//   keys     the newest record of each key; a tombstone for a deleted one, until the line passes it
-//   changes  every change since the line, each with the change before of the same key
-//   bases    for each key that changed since the line and existed before: its record from then
+//   keys      the newest record of each key; a tombstone for a deleted one, until the line passes
+//   it changes   every change since the line, each with the change before of the same key replaced
+//   for each of these whose key existed before: the record that it replaced
 //
-// The line is the oldest revision that can be read and watched; `changes` begins with it, and
-// `bases` is what was before it. A key changes at most once in a revision.
+// The line is the oldest revision that can be read and watched; `changes` and `replaced` begin with
+// it. Both only grow at their end and go from their front, so that a compaction costs no page that
+// lies by itself, however many keys there are, but those of the tombstones that go. A key changes
+// at most once in a revision.
 //
 // A write makes its changes (put, erase, ...) and then finish()es: they share the next revision.
 #pragma once

@@ -67,7 +67,7 @@ Result<RangeResult> read_range(const Keyspace& keys, const RangeQuery& query) {
     }
     ++scanned;
     const auto newest = read_record<KeyRecord>(Table::kKeys, cursor->key(), cursor->value());
-    const auto record = record_as_of(keys, cursor->key(), newest, revision);
+    const auto record = record_as_of(keys, newest, revision);
     if (record && !page.offer(cursor->key(), *record)) break;
   }
   RangeResult result = std::move(page).finish(revision);

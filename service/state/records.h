@@ -9,10 +9,10 @@
 //              "members"          version u8, index u64 of the entry that changed them last
 //   kKeys      key                version u8, flags u8 (1: deleted), create revision u64, modified:
 //                                 revision u64, number u32; key version u64, lease u64, value rest
-//   kBases     key                as kKeys
 //   kChanges   revision u64,      version u8, flags u8 (1: deleted, 2: the key existed before),
 //              number u32         create revision u64, previous: revision u64, number u32; key
 //                                 version u64, lease u64, key bytes, value rest
+//   kReplaced  as kChanges        as kKeys
 //   kLeases    lease u64          version u8, flags u8 (1: session), ttl u64 (ms), nonce u64,
 //                                 granted at u64 (ms), renewed at u64 (index), attached keys u64,
 //                                 pid u32, name bytes, host bytes

@@ -53,8 +53,8 @@ Result<Revision> State::changes_since(
   return service::changes_since(impl_->keys(), from, bytes_max, visit);
 }
 
-std::optional<KeyValue> State::record_at(std::string_view key, Revision revision) const {
-  return service::record_at(impl_->keys(), key, revision);
+std::optional<KeyValue> State::previous_of(const Change& change) const {
+  return service::previous_of(impl_->keys(), change);
 }
 
 std::optional<LeaseRecord> State::lease(LeaseId id) const {

@@ -38,6 +38,7 @@ struct Change {
   std::string_view value{};
   Revision create_revision{};
   Revision mod_revision{};
+  std::uint32_t number = 0;  // among the changes of that revision
   std::uint64_t version = 0;
   LeaseId lease{};
   Revision previous_mod_revision{};  // zero: the key did not exist
@@ -138,8 +139,9 @@ class State {
   Result<Revision> changes_since(
       Revision from, std::size_t bytes_max,
       const std::function<void(Revision, std::span<const Change>)>& visit) const;
-  // The record that a key had at that revision; for watches that want previous values.
-  std::optional<KeyValue> record_at(std::string_view key, Revision revision) const;
+  // What the key of that change had before it; nothing if it did not exist, or if the change is
+  // before the compaction line by now.
+  std::optional<KeyValue> previous_of(const Change& change) const;
 
   std::optional<LeaseRecord> lease(LeaseId id) const;
   std::vector<std::string> lease_keys(LeaseId id) const;

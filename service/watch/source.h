@@ -18,8 +18,8 @@ class WatchSource {
   virtual Result<Revision> changes_since(
       Revision from, std::size_t bytes_max,
       const std::function<void(Revision, std::span<const Change>)>& visit) const = 0;
-  // What the key of that change was before it, if it existed and is still known.
-  virtual std::optional<KeyValue> previous(const Change& change) const = 0;
+  // As State::previous_of.
+  virtual std::optional<KeyValue> previous_of(const Change& change) const = 0;
   // As State::range.
   virtual Result<RangeResult> range(const RangeQuery& query) const = 0;
 };
@@ -34,7 +34,9 @@ class StateWatchSource final : public WatchSource {
       const std::function<void(Revision, std::span<const Change>)>& visit) const override {
     return state_.changes_since(from, bytes_max, visit);
   }
-  std::optional<KeyValue> previous(const Change& change) const override;
+  std::optional<KeyValue> previous_of(const Change& change) const override {
+    return state_.previous_of(change);
+  }
   Result<RangeResult> range(const RangeQuery& query) const override { return state_.range(query); }
 
  private:

@@ -168,7 +168,7 @@ bool Watcher::take(Revision revision, std::span<const Change> changes, bool keep
     if (!wants(changes[i])) continue;
     WatchEvents::Event event{changes[i], std::nullopt};
     if (spec_.want_previous && !changes[i].previous_mod_revision.is_zero()) {
-      event.previous = shared_.source.previous(changes[i]);
+      event.previous = shared_.source.previous_of(changes[i]);
       budget.spend(kLookUpCost, 0);
     }
     const std::size_t size = size_of(event);

@@ -43,6 +43,9 @@ struct Plan {
   int outstanding = 256;
   int load_seconds = 300;
   std::vector<std::string> sections = {"restart", "growth", "load"};
+  // Short enough that the long load is compacted as fast as it writes, and that the other sections
+  // find the history of the filling.
+  std::string history_keep = "60s";
   std::vector<std::string> server_flags;
 };
 
@@ -371,7 +374,9 @@ void long_load(const Plan& plan, test::Cluster& cluster, Watcher& watcher) {
 }
 
 void measure(const Plan& plan) {
-  test::Cluster cluster({.extra_flags = plan.server_flags});
+  std::vector<std::string> flags = {"--history-keep=" + plan.history_keep};
+  flags.insert(flags.end(), plan.server_flags.begin(), plan.server_flags.end());
+  test::Cluster cluster({.extra_flags = flags});
   cluster.start_all();
   cluster.wait_until_serving();
   Watcher watcher(cluster);
@@ -406,6 +411,7 @@ int main(int argc, char** argv) {
   app.add_option("--section", plan.sections, "Which, after the filling")
       ->check(CLI::IsMember({"restart", "growth", "load"}))
       ->capture_default_str();
+  app.add_option("--history-keep", plan.history_keep, "Of each coordd")->capture_default_str();
   app.add_option("--server-flag", plan.server_flags, "For each coordd, as --server-flag=--x=y");
   return run_program(app, argc, argv, [&] { measure(plan); });
 }

@@ -27,6 +27,23 @@ Lines changes_from(Machine& m, std::uint64_t from) {
   return changes_from(m, from, 1 << 20, nullptr);
 }
 
+// What each change from `from` on replaced.
+Lines previous_from(Machine& m, std::uint64_t from) {
+  Lines lines;
+  const auto look = [&](Revision, std::span<const Change> changes) {
+    for (const Change& change : changes) {
+      const auto previous = m.state().previous_of(change);
+      lines.push_back(fmt::format("{}: {}", change.key, previous ? previous->value : "-"));
+      if (!previous) continue;
+      EXPECT_EQ(previous->key, change.key);
+      lines.back() += fmt::format(" v{} c{} m{}", previous->version, previous->create_revision,
+                                  previous->mod_revision);
+    }
+  };
+  EXPECT_TRUE(m.state().changes_since(Revision(from), 1 << 20, look).ok());
+  return lines;
+}
+
 void make_history(Machine& m) {
   m.write_all({put("a", "1"), put("b", "1"), put("a", "2"),
                txn({.then = {op_put("c", "1"), op_erase(single("a")), op_put("b", "2")}}),
@@ -62,15 +79,11 @@ TEST(History, ChangesSince_HandsOverWholeRevisions_AtLeastOne) {
   EXPECT_EQ(next, Revision(100));
 }
 
-TEST(History, RecordAt_GivesPreviousValues) {
+TEST(History, PreviousOf_IsWhatAChangeReplaced) {
   Machine m;
   make_history(m);
-  EXPECT_EQ(m.state().record_at("a", Revision(0)), std::nullopt);
-  EXPECT_EQ(m.state().record_at("a", Revision(2))->value, "1");
-  EXPECT_EQ(m.state().record_at("a", Revision(3))->value, "2");
-  EXPECT_EQ(m.state().record_at("a", Revision(4)), std::nullopt);
-  EXPECT_EQ(m.state().record_at("a", Revision::max())->value, "3");
-  EXPECT_EQ(m.state().record_at("nothing", Revision(4)), std::nullopt);
+  EXPECT_EQ(previous_from(m, 1), (Lines{"a: -", "b: -", "a: 1 v1 c1 m1", "c: -", "a: 2 v2 c1 m3",
+                                        "b: 1 v1 c2 m2", "a: -"}));
 }
 
 TEST(Compaction, ReadsFromTheLineOn_AreAsBefore) {
@@ -103,11 +116,15 @@ TEST(Compaction, ReadsFromTheLineOn_AreAsBefore) {
 TEST(Compaction, PreviousValueOfTheFirstKeptChange_IsThere) {
   Machine m;
   make_history(m);
+  const Change second{
+      .key = "a", .mod_revision = Revision(3), .previous_mod_revision = Revision(1)};
+  EXPECT_EQ(m.state().previous_of(second)->value, "1");
   m.apply(compact(4));
-  EXPECT_EQ(m.state().record_at("a", Revision(3))->value, "2");
-  EXPECT_EQ(m.state().record_at("b", Revision(3))->value, "1");
-  EXPECT_EQ(m.state().record_at("c", Revision(3)), std::nullopt);
-  EXPECT_EQ(m.state().record_at("a", Revision(2)), std::nullopt);
+  EXPECT_EQ(previous_from(m, 4), (Lines{"c: -", "a: 2 v2 c1 m3", "b: 1 v1 c2 m2", "a: -"}));
+  EXPECT_EQ(m.state().previous_of(second), std::nullopt) << "it is gone, and what it replaced too";
+  m.apply(compact(5));
+  m.write(put("b", "3"));
+  EXPECT_EQ(previous_from(m, 6), Lines{"b: 2 v2 c2 m4"}) << "which is no change any more";
 }
 
 // Exactly what the tables' description says is there, and nothing else.
@@ -117,19 +134,15 @@ TEST(Compaction, LeavesNothingBehind) {
   m.write(erase(single("c")));  // 6
   m.apply(compact(6));
   EXPECT_EQ(m.tables().size(Table::kChanges), 1u);
-  EXPECT_EQ(m.tables().size(Table::kBases), 1u) << "c, as it was before it was deleted";
   EXPECT_EQ(m.tables().size(Table::kKeys), 3u) << "a, b, and the tombstone of c";
   m.write(put("a", "4"));  // 7
-  EXPECT_EQ(m.tables().size(Table::kBases), 2u);
   m.apply(compact(7));
   EXPECT_EQ(m.tables().size(Table::kChanges), 1u);
-  EXPECT_EQ(m.tables().size(Table::kBases), 1u) << "a, as it was before";
   EXPECT_EQ(m.tables().size(Table::kKeys), 2u);
   m.write_all({put("d", "1"), erase(single("d"))});  // 8, 9
   m.write(put("b", "9"));                            // 10
   m.apply(compact(10));
   EXPECT_EQ(m.tables().size(Table::kChanges), 1u);
-  EXPECT_EQ(m.tables().size(Table::kBases), 1u);
   EXPECT_EQ(m.tables().size(Table::kKeys), 2u);
 }
 
@@ -181,7 +194,6 @@ TEST(Compaction, OfManyChanges_GoesThroughInOneEntry) {
   for (int i = 0; i < 2000; ++i) m.write(put(fmt::format("k{}", i % 7), std::string(2000, 'x')));
   m.apply(compact(2000));
   EXPECT_EQ(m.tables().size(Table::kChanges), 1u);
-  EXPECT_EQ(m.tables().size(Table::kBases), 1u);
   EXPECT_EQ(m.tables().size(Table::kKeys), 7u);
 }
 

@@ -226,9 +226,9 @@ TEST_F(Locks, Elections_PublishAValue) {
   EXPECT_EQ(m.get("_coord/election/e"), "_coord/election/e=two");
   EXPECT_EQ(who(m, kElection), "2@3 |");
   // A leader's token and session can be told from the mirror.
-  const auto mirror = m.state().record_at("_coord/election/e", m.state().revision());
-  EXPECT_EQ(mirror->create_revision, Revision(3));
-  EXPECT_EQ(mirror->lease, LeaseId(2));
+  const auto mirror = m.state().range({.range = {.begin = "_coord/election/e"}});
+  EXPECT_EQ(mirror->items.at(0).create_revision, Revision(3));
+  EXPECT_EQ(mirror->items.at(0).lease, LeaseId(2));
 }
 
 TEST_F(Locks, HoldsShowAtTheLease) {

@@ -17,10 +17,12 @@ std::string to_line(const Change& change) {
 }
 
 void RecordingObserver::on_changes(Revision revision, std::span<const Change> changes) {
-  for (const Change& change : changes) {
-    CHECK_EQ(change.mod_revision, revision);
-    lines_.push_back(to_line(change));
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    CHECK_EQ(changes[i].mod_revision, revision);
+    CHECK_EQ(changes[i].number, i);
+    lines_.push_back(to_line(changes[i]));
   }
+  if (listener_) listener_(revision, changes);
 }
 void RecordingObserver::on_lease_granted(LeaseId lease, milliseconds ttl) {
   lines_.push_back(fmt::format("lease {} granted {}", lease, ttl.count()));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -27,9 +28,14 @@ class RecordingObserver final : public StateObserver {
 
   // Those since the last call.
   std::vector<std::string> take() { return std::exchange(lines_, {}); }
+  // Who hears of changes too, as they are made.
+  void tell(std::function<void(Revision, std::span<const Change>)> listener) {
+    listener_ = std::move(listener);
+  }
 
  private:
   std::vector<std::string> lines_;
+  std::function<void(Revision, std::span<const Change>)> listener_;
 };
 
 std::string to_line(const Change& change);

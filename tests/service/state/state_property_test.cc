@@ -101,7 +101,7 @@ void check_changes(State& state, const Model& model) {
       const auto old = before.find(key);
       const std::uint64_t old_mod = old == before.end() ? 0 : old->second.mod_revision.value();
       RC_ASSERT(change.previous_mod_revision.value() == old_mod);
-      const auto previous = state.record_at(key, revision.prev());
+      const auto previous = state.previous_of(change);
       RC_ASSERT((previous ? describe(*previous) : "") ==
                 (old == before.end() ? "" : describe(old->second)));
       if (change.deleted) {
@@ -185,14 +185,11 @@ void check_tables(Machine& machine, const Model& model) {
       if (history[r].count(key) == 0) ++changes, changed[key] = true;
     }
   }
-  std::size_t bases = 0;
   std::size_t tombstones = 0;
   for (const auto& [key, unused] : changed) {
-    bases += model.line() > 0 ? history[first - 1].count(key) : 0;
     tombstones += history.back().count(key) == 0 ? 1 : 0;
   }
   RC_ASSERT(machine.tables().size(Table::kChanges) == changes);
-  RC_ASSERT(machine.tables().size(Table::kBases) == bases);
   RC_ASSERT(machine.tables().size(Table::kKeys) == history.back().size() + tombstones);
 }
 

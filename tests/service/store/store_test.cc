@@ -37,7 +37,7 @@ TEST(Store, Tables_AreApart) {
   f.store->erase(Table::kMeta, "a");
   EXPECT_EQ(f.get("a", Table::kKeys), "1");
   EXPECT_EQ(f.get("a", Table::kMeta), "(none)");
-  EXPECT_EQ(f.get("a", Table::kBases), "(none)");
+  EXPECT_EQ(f.get("a", Table::kReplaced), "(none)");
 }
 
 TEST(Store, Erase_HidesWhatEachLayerHolds) {

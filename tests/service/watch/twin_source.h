@@ -91,7 +91,7 @@ class TwinSource final : public WatchSource {
     }
     return at;
   }
-  std::optional<KeyValue> previous(const Change& change) const override {
+  std::optional<KeyValue> previous_of(const Change& change) const override {
     const State& before = states_.at(change.mod_revision.value() - 1);
     const auto found = before.find(std::string(change.key));
     if (found == before.end()) return std::nullopt;

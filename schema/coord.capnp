@@ -334,7 +334,7 @@ struct WatchRequest {
   ranges @0 :List(KeyRange);
   fromRevision @1 :UInt64;    # the first revision wanted; 0: from now on
   list @2 :Bool;              # first the state, at a revision that is told, then what comes after it
-  wantPrevious @3 :Bool;
+  wantPrevious @3 :Bool;      # ends with compacted where the line overtakes an event
   noPut @4 :Bool;             # filters
   noDelete @5 :Bool;
   progressMs @6 :UInt32;      # tell the revision reached at least so often; 0: server's default

@@ -14,6 +14,7 @@ class WatchSource {
  public:
   virtual ~WatchSource() = default;
   virtual Revision revision() const = 0;
+  virtual Revision compacted() const = 0;
   // As State::changes_since.
   virtual Result<Revision> changes_since(
       Revision from, std::size_t bytes_max,
@@ -29,6 +30,7 @@ class StateWatchSource final : public WatchSource {
   explicit StateWatchSource(const State& state) : state_(state) {}
 
   Revision revision() const override { return state_.revision(); }
+  Revision compacted() const override { return state_.compacted(); }
   Result<Revision> changes_since(
       Revision from, std::size_t bytes_max,
       const std::function<void(Revision, std::span<const Change>)>& visit) const override {

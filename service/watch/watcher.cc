@@ -66,7 +66,8 @@ std::optional<WatchBatch> Watcher::next_batch(WatchBudget& budget) {
     } else if (next_ > shared_.offered) {
       // From here on it is offered whatever concerns it.
       mode_ = Mode::kLive;
-    } else if (next_ >= ring_from_ && next_ >= shared_.ring.complete_from()) {
+    } else if (next_ >= ring_from_ && next_ >= shared_.ring.complete_from() &&
+               previous_is_known(next_)) {
       room = scan_ring(batch, budget);
     } else {
       room = scan_history(batch, budget, failure);
@@ -112,8 +113,8 @@ std::optional<WatchBatch> Watcher::list(WatchBudget& budget) {
 bool Watcher::follow_hits(WatchEvents& batch, WatchBudget& budget) {
   const Revision revision = hits_.front();
   const ChangeRing::Entry* entry = shared_.ring.find(revision);
-  if (entry == nullptr || entry->revision != revision) {
-    // It has fallen out of the ring meanwhile.
+  if (entry == nullptr || entry->revision != revision || !previous_is_known(revision)) {
+    // It has fallen out of the ring meanwhile, or was compacted.
     next_ = revision;
     hits_.clear();
     mode_ = Mode::kScanning;
@@ -196,6 +197,11 @@ bool Watcher::take(Revision revision, std::span<const Change> changes, bool keep
   offset_ = 0;
   next_ = revision.next();
   return true;
+}
+
+// The ring may hold what is before the compaction line by now; what that replaced nobody has.
+bool Watcher::previous_is_known(Revision revision) const {
+  return !spec_.want_previous || revision >= shared_.source.compacted();
 }
 
 bool Watcher::wants(const Change& change) const {

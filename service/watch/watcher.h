@@ -96,6 +96,7 @@ class Watcher {
   bool take(Revision revision, std::span<const Change> changes, bool keep, WatchEvents& batch,
             WatchBudget& budget);
   bool wants(const Change& change) const;
+  bool previous_is_known(Revision revision) const;
 
   const WatchId id_;
   const WatchSpec spec_;

@@ -21,17 +21,13 @@ struct StateHolder {
 
 class StateHarness : private StateHolder, public HubHarness {
  public:
-  explicit StateHarness(WatchOptions options = {}) : HubHarness(StateHolder::source, options) {}
-
-  void apply(const CommandFill& command) {
-    const Revision before = machine.state().revision();
-    machine.apply(command);
-    const auto told = machine.state().changes_since(
-        before.next(), SIZE_MAX, [this](Revision revision, std::span<const Change> changes) {
-          hub->on_changes(revision, changes);
-        });
-    ASSERT_TRUE(told.ok());
+  explicit StateHarness(WatchOptions options = {}) : HubHarness(StateHolder::source, options) {
+    machine.observer().tell([this](Revision revision, std::span<const Change> changes) {
+      hub->on_changes(revision, changes);
+    });
   }
+
+  void apply(const CommandFill& command) { machine.apply(command); }
   void write(commands::WriteFill write) { apply(commands::writes({std::move(write)})); }
 
   using StateHolder::machine;
@@ -72,6 +68,34 @@ TEST(StateWatch, FirstRevisionKept_StillKnowsWhatWasBeforeTheLine) {
   EXPECT_THAT(show(c.told), ElementsAre("4 put a=4 was 3", "5 put a=5 was 4"));
   EXPECT_EQ(too_old.refused, ErrorCode::kCompacted);
   EXPECT_EQ(too_old.refused_revision, 4u);
+}
+
+TEST(StateWatch, ChangesOfOneRevision_EachHaveTheirOwnPast) {
+  StateHarness h;
+  h.write(commands::put("a", "1"));
+  h.write(commands::put("b", "2"));
+  Client& c = h.watch({.intervals = {everything()}, .want_previous = true});
+  h.run();
+  h.write(commands::txn({.then = {commands::op_put("c", "3"), commands::op_put("b", "4"),
+                                  commands::op_erase(commands::single("a"))}}));
+  h.run();
+  EXPECT_THAT(show(c.told), ElementsAre("3 put c=3", "3 put b=4 was 2", "3 delete a was 1"));
+}
+
+// What happened is in memory still, but not what was before.
+TEST(StateWatch, CompactionThatComesBeforeAnEventLeft_IsToldToWhoWantsWhatWasBefore) {
+  StateHarness h;
+  h.write(commands::put("a", "1"));
+  Client& with_previous = h.watch({.intervals = {everything()}, .want_previous = true});
+  Client& without = h.watch({.intervals = {everything()}});
+  h.run();
+  h.write(commands::put("a", "2"));
+  h.write(commands::put("a", "3"));
+  h.apply(commands::compact(3));
+  h.run();
+  EXPECT_THAT(show(without.told), ElementsAre("2 put a=2", "3 put a=3"));
+  EXPECT_THAT(show(with_previous.told), ElementsAre());
+  EXPECT_EQ(with_previous.told.failure, ErrorCode::kCompacted);
 }
 
 TEST(StateWatch, ListOfAnOldRevision_IsFollowedByAllThatCameAfterIt) {

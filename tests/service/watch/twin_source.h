@@ -69,7 +69,7 @@ class TwinSource final : public WatchSource {
     return changes_of(revision);
   }
   void compact(Revision oldest_kept) { compacted_ = oldest_kept; }
-  Revision compacted() const { return compacted_; }
+  Revision compacted() const override { return compacted_; }
 
   const std::vector<Stored>& stored(Revision revision) const {
     return history_.at(revision.value() - 1);
@@ -92,6 +92,7 @@ class TwinSource final : public WatchSource {
     return at;
   }
   std::optional<KeyValue> previous_of(const Change& change) const override {
+    if (change.mod_revision < compacted_) return std::nullopt;
     const State& before = states_.at(change.mod_revision.value() - 1);
     const auto found = before.find(std::string(change.key));
     if (found == before.end()) return std::nullopt;

@@ -70,7 +70,7 @@ class Machine {
     } else if (what < 94 && !h_.clients.empty()) {
       Client& client = *h_.clients[random_.below(h_.clients.size())];
       if (client.answered) client.handle = nullptr;
-    } else if (what < 95) {
+    } else if (what < 97) {
       const Revision newest = h_.source.revision();
       const Revision line =
           Revision(random_.between(h_.source.compacted().value(), newest.value()));

@@ -20,9 +20,8 @@ namespace coord::service {
 namespace {
 constexpr std::size_t kPageBytes = 4096;
 // Pages written in a row that count as one that lies by itself. With fewer a small state is flushed
-// so often that its keys cost more than its changes; with more there is more to apply again after a
-// kill.
-constexpr std::size_t kAppendedPages = 2;
+// so often that its keys, all of whose pages each flush rewrites, cost more than its changes do.
+constexpr std::size_t kAppendedPages = 6;
 }  // namespace
 
 class Store::Impl {

@@ -76,6 +76,9 @@ inline constexpr std::size_t kSessionReplyBytesMax = 16 * kMiB;
 inline constexpr std::size_t kLockHoldersMax = 1024;  // of a shared lock; more of them wait
 inline constexpr std::size_t kLockWaitersMax = 16 * 1024;
 inline constexpr std::uint64_t kLeaseTtlMsMax = 10ull * 365 * 24 * 3600 * 1000;
+// What a change replaced is not kept a second time if the changes from there to here take no more:
+// so much of the history outlives the compaction line.
+inline constexpr std::uint64_t kNearBytes = 16 * kMiB;
 
 // History. A command that compacts it takes so many changes, or those of one revision: applying
 // one takes well under a millisecond.

@@ -14,8 +14,16 @@ ChangeRecord change_at(const Keyspace& keys, ChangeId id) {
   return read_record<ChangeRecord>(Table::kChanges, key, *bytes);
 }
 
-// What the change of that number replaced, if its key existed before.
-KeyRecord replaced_by(const Keyspace& keys, ChangeId id) {
+// What the change replaced, if its key existed before.
+KeyRecord replaced_by(const Keyspace& keys, ChangeId id, const ChangeRecord& change) {
+  if (change.near) {
+    const ChangeRecord previous = change_at(keys, change.previous);
+    return {.create_revision = previous.create_revision,
+            .modified = change.previous,
+            .version = previous.version,
+            .lease = previous.lease,
+            .value = previous.value};
+  }
   const ChangeKey key(id);
   const auto bytes = keys.tables().get(Table::kReplaced, key);
   CHECK(bytes, "what the change {}.{} replaced is gone", id.revision, id.number);
@@ -45,7 +53,7 @@ std::optional<KeyRecord> record_as_of(const Keyspace& keys, const KeyRecord& new
   while (true) {
     const ChangeRecord change = change_at(keys, id);
     if (change.previous.revision <= revision) {
-      return change.existed ? std::optional(replaced_by(keys, id)) : std::nullopt;
+      return change.existed ? std::optional(replaced_by(keys, id, change)) : std::nullopt;
     }
     id = change.previous;
   }
@@ -63,7 +71,7 @@ std::optional<KeyValue> previous_of(const Keyspace& keys, const Change& change) 
     return std::nullopt;
   }
   const ChangeId id{change.mod_revision, change.number};
-  return to_key_value(change.key, replaced_by(keys, id));
+  return to_key_value(change.key, replaced_by(keys, id, change_at(keys, id)));
 }
 
 Result<Revision> changes_since(

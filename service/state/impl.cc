@@ -55,10 +55,10 @@ Error undecodable() {
 
 }  // namespace
 
-State::Impl::Impl(Tables& tables, StateObserver& observer)
-    : Impl(tables, observer, read_meta(tables)) {}
+State::Impl::Impl(Tables& tables, StateObserver& observer, HistoryOptions history)
+    : Impl(tables, observer, history, read_meta(tables)) {}
 
-State::Impl::Impl(Tables& tables, StateObserver& observer, const Meta& meta)
+State::Impl::Impl(Tables& tables, StateObserver& observer, HistoryOptions history, const Meta& meta)
     : tables_(tables),
       observer_(observer),
       applied_(meta.applied),
@@ -67,7 +67,7 @@ State::Impl::Impl(Tables& tables, StateObserver& observer, const Meta& meta)
       digest_(meta.digest),
       writer_(tables, digest_),
       lease_table_(writer_, meta),
-      keys_(writer_, lease_table_, observer, meta),
+      keys_(writer_, lease_table_, observer, history, meta),
       locks_(writer_, keys_, lease_table_, observer),
       sessions_(tables, writer_, digest_, lease_table_),
       leases_(keys_, lease_table_, locks_, sessions_, observer, meta),
@@ -83,7 +83,8 @@ void State::Impl::save() {
               .epoch = epoch_,
               .last_sequential = last_sequential_,
               .last_lease = leases_.last_chosen(),
-              .leases = lease_table_.count()},
+              .leases = lease_table_.count(),
+              .change_bytes = keys_.change_bytes()},
          record);
   tables_.put(Table::kMeta, kMetaKey, record);
 }

@@ -21,7 +21,7 @@ namespace coord::service {
 
 class State::Impl {
  public:
-  Impl(Tables& tables, StateObserver& observer);
+  Impl(Tables& tables, StateObserver& observer, HistoryOptions history);
 
   void apply(const raft::Entry& entry, CommandResults* results);
   void save();
@@ -39,7 +39,7 @@ class State::Impl {
   LeaseRecord with_held(LeaseRecord record) const;
 
  private:
-  Impl(Tables& tables, StateObserver& observer, const Meta& meta);
+  Impl(Tables& tables, StateObserver& observer, HistoryOptions history, const Meta& meta);
 
   void apply_command(schema::Command::Reader command, CommandResults* results);
   // Answers a command that is not applied.

@@ -56,18 +56,22 @@ void Keyspace::set(std::string_view key, const KeyRecord& record) {
 void Keyspace::change(std::string_view key, const KeyRecord& record,
                       const std::optional<KeyRecord>& old) {
   const bool existed = is_live(old);
+  const bool near = existed && is_near(*old);
   const LeaseId old_lease = existed ? old->lease : LeaseId();
   const ChangeId previous = old ? old->modified : ChangeId();
   KeyRecord stored = record;
   stored.modified = {next_revision(), static_cast<std::uint32_t>(changes_.size())};
+  stored.offset = change_bytes_;
   const ChangeKey id(stored.modified);
   // First, because the views in `old` end with the first write to a table.
-  if (existed) {
+  if (existed && !near) {
     encode(*old, buffer_);
     writer_.append(Table::kReplaced, id, buffer_);
   }
   encode({.deleted = stored.deleted,
           .existed = existed,
+          .near = near,
+          .offset = change_bytes_,
           .create_revision = stored.create_revision,
           .previous = previous,
           .version = stored.version,
@@ -76,6 +80,7 @@ void Keyspace::change(std::string_view key, const KeyRecord& record,
           .value = stored.value},
          buffer_);
   writer_.append(Table::kChanges, id, buffer_);
+  change_bytes_ += buffer_.size();
   encode(stored, buffer_);
   writer_.put(Table::kKeys, key, buffer_);
   move_attachment(key, old_lease, stored.lease);

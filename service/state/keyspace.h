@@ -1,14 +1,18 @@
 // The keys and their history: three tables that together answer for every revision from the
-// compaction line on.
+// compaction line on, the oldest one that can be read and watched.
 //
-//   keys      the newest record of each key; a tombstone for a deleted one, until the line passes
-//   it changes   every change since the line, each with the change before of the same key replaced
-//   for each of these whose key existed before: the record that it replaced
+// - keys: the newest record of each key; a tombstone for a deleted one, until the line passes it.
+// - changes: every change since the line, each with the change before of the same key. If from that
+//   one to this there are no more than HistoryOptions::near_bytes of changes, it is near, and what
+//   this change replaced is read there. So that it is found, as much of the changes before the line
+//   is kept.
+// - replaced: for each change since the line whose key had a record before that is not near: that
+//   record.
 //
-// The line is the oldest revision that can be read and watched; `changes` and `replaced` begin with
-// it. Both only grow at their end and go from their front, so that a compaction costs no page that
-// lies by itself, however many keys there are, but those of the tombstones that go. A key changes
-// at most once in a revision.
+// `changes` and `replaced` only grow at their end and go from their front, so that a compaction
+// costs no page that lies by itself, however many keys there are, but those of the tombstones that
+// go. And where the same keys change all the time, no value is kept twice. A key changes at most
+// once in a revision.
 //
 // A write makes its changes (put, erase, ...) and then finish()es: they share the next revision.
 #pragma once
@@ -27,16 +31,21 @@ namespace coord::service {
 
 class Keyspace {
  public:
-  Keyspace(TableWriter& writer, LeaseTable& leases, StateObserver& observer, const Meta& meta)
+  Keyspace(TableWriter& writer, LeaseTable& leases, StateObserver& observer, HistoryOptions history,
+           const Meta& meta)
       : writer_(writer),
         leases_(leases),
         observer_(observer),
+        history_(history),
         revision_(meta.revision),
-        compacted_(meta.compacted) {}
+        compacted_(meta.compacted),
+        change_bytes_(meta.change_bytes) {}
 
   const Tables& tables() const { return writer_.tables(); }
   Revision revision() const { return revision_; }
   Revision compacted() const { return compacted_; }
+  std::uint64_t change_bytes() const { return change_bytes_; }
+  HistoryOptions history() const { return history_; }
   // What the write in progress takes, if it changes anything.
   Revision next_revision() const { return revision_.next(); }
 
@@ -66,13 +75,25 @@ class Keyspace {
   std::optional<KeyRecord> newest(std::string_view key) const;
   void change(std::string_view key, const KeyRecord& record, const std::optional<KeyRecord>& old);
   void move_attachment(std::string_view key, LeaseId from, LeaseId to);
-  void forget(const struct OldChange& change);
+  // To the change that is made next.
+  bool is_near(const KeyRecord& record) const {
+    return change_bytes_ - record.offset <= history_.near_bytes;
+  }
+  // Forgets what the changes before the line replaced; returns how many they are.
+  std::size_t pass_changes(Revision line);
+  // Those that are near to no change behind the line; the first `max` of them.
+  void drop_changes(Revision line, std::size_t max);
 
   TableWriter& writer_;
   LeaseTable& leases_;
   StateObserver& observer_;
+  const HistoryOptions history_;
   Revision revision_;
   Revision compacted_;
+  std::uint64_t change_bytes_;
+  // Before it there are no changes any more. Only saves looking for the first one among those that
+  // were erased since the last flush.
+  ChangeId first_change_;
   std::vector<Change> changes_;  // of the write in progress
   std::string buffer_;
 };

@@ -9,6 +9,7 @@ namespace {
 constexpr std::uint8_t kRecordVersion = 1;
 constexpr std::uint8_t kDeleted = 1;
 constexpr std::uint8_t kExisted = 2;
+constexpr std::uint8_t kNear = 4;
 constexpr std::uint8_t kSession = 1;
 
 Encoder begin(std::string& out) {
@@ -53,6 +54,7 @@ void encode(const KeyRecord& record, std::string& out) {
       .u64(record.create_revision.value())
       .u64(record.modified.revision.value())
       .u32(record.modified.number)
+      .u64(record.offset)
       .u64(record.version)
       .u64(record.lease.value())
       .rest(record.value);
@@ -66,6 +68,7 @@ bool decode(std::string_view bytes, KeyRecord& record) {
   record.create_revision = Revision(in.u64());
   record.modified.revision = Revision(in.u64());
   record.modified.number = in.u32();
+  record.offset = in.u64();
   record.version = in.u64();
   record.lease = LeaseId(in.u64());
   record.value = in.rest();
@@ -73,9 +76,11 @@ bool decode(std::string_view bytes, KeyRecord& record) {
 }
 
 void encode(const ChangeRecord& record, std::string& out) {
-  const int flags = (record.deleted ? kDeleted : 0) | (record.existed ? kExisted : 0);
+  const int flags =
+      (record.deleted ? kDeleted : 0) | (record.existed ? kExisted : 0) | (record.near ? kNear : 0);
   begin(out)
       .u8(static_cast<std::uint8_t>(flags))
+      .u64(record.offset)
       .u64(record.create_revision.value())
       .u64(record.previous.revision.value())
       .u32(record.previous.number)
@@ -91,6 +96,8 @@ bool decode(std::string_view bytes, ChangeRecord& record) {
   const std::uint8_t flags = in.u8();
   record.deleted = (flags & kDeleted) != 0;
   record.existed = (flags & kExisted) != 0;
+  record.near = (flags & kNear) != 0;
+  record.offset = in.u64();
   record.create_revision = Revision(in.u64());
   record.previous.revision = Revision(in.u64());
   record.previous.number = in.u32();
@@ -98,7 +105,7 @@ bool decode(std::string_view bytes, ChangeRecord& record) {
   record.lease = LeaseId(in.u64());
   record.key = in.bytes();
   record.value = in.rest();
-  return in.complete() && (flags & ~(kDeleted | kExisted)) == 0;
+  return in.complete() && (flags & ~(kDeleted | kExisted | kNear)) == 0;
 }
 
 void encode(const LeaseRecord& record, std::string& out) {
@@ -169,7 +176,8 @@ void encode(const Meta& record, std::string& out) {
       .u64(record.epoch)
       .u64(record.last_sequential)
       .u64(record.last_lease.value())
-      .u64(record.leases);
+      .u64(record.leases)
+      .u64(record.change_bytes);
 }
 
 bool decode(std::string_view bytes, Meta& record) {
@@ -184,6 +192,7 @@ bool decode(std::string_view bytes, Meta& record) {
   record.last_sequential = in.u64();
   record.last_lease = LeaseId(in.u64());
   record.leases = in.u64();
+  record.change_bytes = in.u64();
   return in.complete();
 }
 

@@ -4,14 +4,16 @@
 //
 //   kMeta      "state"            version u8, applied term u64, applied index u64, digest u64,
 //                                 revision u64, compacted u64, epoch u64, last sequential number
-//                                 u64, last lease chosen u64, leases u64
+//                                 u64, last lease chosen u64, leases u64, change bytes u64
 //              "configuration"    version u8, its entry's term u64, index u64, payload rest
 //              "members"          version u8, index u64 of the entry that changed them last
 //   kKeys      key                version u8, flags u8 (1: deleted), create revision u64, modified:
-//                                 revision u64, number u32; key version u64, lease u64, value rest
-//   kChanges   revision u64,      version u8, flags u8 (1: deleted, 2: the key existed before),
-//              number u32         create revision u64, previous: revision u64, number u32; key
-//                                 version u64, lease u64, key bytes, value rest
+//                                 revision u64, number u32, offset u64; key version u64,
+//                                 lease u64, value rest
+//   kChanges   revision u64,      version u8, flags u8 (1: deleted, 2: the key existed before,
+//              number u32         4: near), offset u64, create revision u64, previous: revision
+//                                 u64, number u32; key version u64, lease u64, key bytes, value
+//                                 rest
 //   kReplaced  as kChanges        as kKeys
 //   kLeases    lease u64          version u8, flags u8 (1: session), ttl u64 (ms), nonce u64,
 //                                 granted at u64 (ms), renewed at u64 (index), attached keys u64,
@@ -52,9 +54,10 @@ struct ChangeId {
 
 // What a key has. `value` is a view into whatever it was read from.
 struct KeyRecord {
-  bool deleted = false;  // a tombstone: everything but `modified` is zero
+  bool deleted = false;  // a tombstone: all but `modified` and `offset` is zero
   Revision create_revision{};
   ChangeId modified{};
+  std::uint64_t offset = 0;  // of that change
   std::uint64_t version = 0;
   LeaseId lease{};
   std::string_view value{};
@@ -65,6 +68,9 @@ struct KeyRecord {
 struct ChangeRecord {
   bool deleted = false;
   bool existed = false;  // the key had a record before, which was not a tombstone
+  bool near = false;     // that record is what `previous` made, and nowhere else
+  // Bytes of the records of all changes before this one, since the first ever made.
+  std::uint64_t offset = 0;
   Revision create_revision{};
   ChangeId previous{};  // the change before, of the same key, a delete too; zero: none is kept
   std::uint64_t version = 0;
@@ -105,6 +111,7 @@ struct Meta {
   std::uint64_t last_sequential = 0;  // given out by a sequential put, of any prefix
   LeaseId last_lease{};               // that the state has chosen
   std::uint64_t leases = 0;           // how many there are
+  std::uint64_t change_bytes = 0;     // the offset of the next change
 
   friend bool operator==(const Meta&, const Meta&) = default;
 };

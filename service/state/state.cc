@@ -8,14 +8,14 @@
 
 namespace coord::service {
 
-State::State(Tables& tables, StateObserver& observer)
-    : impl_(std::make_unique<Impl>(tables, observer)) {}
+State::State(Tables& tables, StateObserver& observer, HistoryOptions history)
+    : impl_(std::make_unique<Impl>(tables, observer, history)) {}
 State::~State() = default;
 
 void State::reload() {
   Tables& tables = impl_->tables();
   StateObserver& observer = impl_->observer();
-  impl_ = std::make_unique<Impl>(tables, observer);
+  impl_ = std::make_unique<Impl>(tables, observer, impl_->keys().history());
   observer.on_reloaded();
 }
 

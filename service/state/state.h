@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "raft/base/limits.h"
 #include "raft/base/result.h"
 #include "raft/core/types.h"
 #include "service/state/results.h"
@@ -101,10 +102,16 @@ struct RangeQuery {
   std::size_t scan_max = 0;
 };
 
+// It decides what an applied command does, so it is the same on every member; other values are for
+// tests.
+struct HistoryOptions {
+  std::uint64_t near_bytes = limits::kNearBytes;  // what is near: keyspace.h
+};
+
 class State {
  public:
   // Loads what `tables` hold; empty tables are the empty state.
-  State(Tables& tables, StateObserver& observer);
+  State(Tables& tables, StateObserver& observer, HistoryOptions history = {});
   ~State();
   State(const State&) = delete;
   State& operator=(const State&) = delete;

@@ -15,7 +15,7 @@ enum class Table : std::uint8_t {
   kMeta = 0,       // small records by name: position, revision, compaction line, epoch
   kKeys = 1,       // key -> its newest record, a tombstone for a deleted one
   kChanges = 2,    // revision, number within it -> the change
-  kReplaced = 3,   // revision, number within it -> what its key had before, if it existed
+  kReplaced = 3,   // revision, number within it -> what its key had before, unless that is near
   kLeases = 4,     // lease -> its terms
   kLeaseKeys = 5,  // lease, key -> nothing
   kLocks = 6,      // space, name -> holders and queue

@@ -21,7 +21,7 @@ namespace {
 constexpr std::size_t kPageBytes = 4096;
 // Pages written in a row that count as one that lies by itself. With fewer a small state is flushed
 // so often that its keys, all of whose pages each flush rewrites, cost more than its changes do.
-constexpr std::size_t kAppendedPages = 6;
+constexpr std::size_t kAppendedPages = 4;
 }  // namespace
 
 class Store::Impl {
@@ -140,8 +140,7 @@ class Store::Impl {
   raft::LogId installed_at() const { return environment_->installed_at(); }
 
   std::size_t flush_pages() const {
-    // Of the three records that most writes make, two are appended, and fill their pages.
-    std::size_t pages = active_->bytes() * 2 / 3 / (kAppendedPages * kPageBytes);
+    std::size_t pages = active_->appended_bytes() / (kAppendedPages * kPageBytes);
     for (std::size_t i = 0; i < kTableCount; ++i) {
       const Table table = static_cast<Table>(i);
       if (table == Table::kChanges || table == Table::kReplaced) continue;

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "service/state/records.h"
 #include "tests/service/state/machine.h"
 
@@ -127,23 +129,96 @@ TEST(Compaction, PreviousValueOfTheFirstKeptChange_IsThere) {
   EXPECT_EQ(previous_from(m, 6), Lines{"b: 2 v2 c2 m4"}) << "which is no change any more";
 }
 
+// The numbers of the records in the tables of the keyspace: keys, changes, replaced.
+using Sizes = std::array<std::size_t, 3>;
+Sizes sizes(Machine& m) {
+  return {m.tables().size(Table::kKeys), m.tables().size(Table::kChanges),
+          m.tables().size(Table::kReplaced)};
+}
+
 // Exactly what the tables' description says is there, and nothing else.
 TEST(Compaction, LeavesNothingBehind) {
-  Machine m;
+  Machine m({.near_bytes = 0});
   make_history(m);
+  EXPECT_EQ(sizes(m), (Sizes{3, 7, 3}));
   m.write(erase(single("c")));  // 6
   m.apply(compact(6));
-  EXPECT_EQ(m.tables().size(Table::kChanges), 1u);
-  EXPECT_EQ(m.tables().size(Table::kKeys), 3u) << "a, b, and the tombstone of c";
+  EXPECT_EQ(sizes(m), (Sizes{3, 1, 1})) << "a, b, and the tombstone of c";
   m.write(put("a", "4"));  // 7
   m.apply(compact(7));
-  EXPECT_EQ(m.tables().size(Table::kChanges), 1u);
-  EXPECT_EQ(m.tables().size(Table::kKeys), 2u);
+  EXPECT_EQ(sizes(m), (Sizes{2, 1, 1}));
   m.write_all({put("d", "1"), erase(single("d"))});  // 8, 9
   m.write(put("b", "9"));                            // 10
   m.apply(compact(10));
-  EXPECT_EQ(m.tables().size(Table::kChanges), 1u);
-  EXPECT_EQ(m.tables().size(Table::kKeys), 2u);
+  EXPECT_EQ(sizes(m), (Sizes{2, 1, 1}));
+}
+
+// Of a key and a value of one byte each.
+constexpr std::uint64_t kChangeBytes = 52;
+
+TEST(Compaction, WhatIsNear_IsKeptOnce_AndOutlivesTheLine) {
+  Machine m({.near_bytes = 2 * kChangeBytes});
+  m.write_all({put("a", "1"), put("b", "1"), put("a", "2"), put("b", "2")});  // 1 to 4
+  EXPECT_EQ(sizes(m), (Sizes{2, 4, 0})) << "from each to the one before there are two changes";
+  m.write_all({put("c", "1"), put("a", "3")});  // 5, 6
+  EXPECT_EQ(sizes(m), (Sizes{3, 6, 1})) << "three changes";
+  const Lines previous = previous_from(m, 4);
+  EXPECT_EQ(previous, (Lines{"b: 1 v1 c2 m2", "c: -", "a: 2 v2 c1 m3"}));
+  m.apply(compact(4));
+  EXPECT_EQ(sizes(m), (Sizes{3, 5, 1})) << "2 is near to 4";
+  EXPECT_EQ(previous_from(m, 4), previous);
+  m.apply(compact(6));
+  EXPECT_EQ(sizes(m), (Sizes{3, 3, 1})) << "4 is near to 6";
+  m.write(erase(single("a")));  // 7, one change after what it deletes
+  m.write(erase(single("b")));  // 8, four after
+  EXPECT_EQ(sizes(m), (Sizes{3, 5, 2}));
+  EXPECT_EQ(previous_from(m, 7), (Lines{"a: 3 v3 c1 m6", "b: 2 v2 c2 m4"}));
+  m.apply(compact(8));
+  EXPECT_EQ(sizes(m), (Sizes{2, 3, 1})) << "b's tombstone";
+  EXPECT_EQ(previous_from(m, 8), Lines{"b: 2 v2 c2 m4"});
+  EXPECT_EQ(m.read(with_prefix(""), Revision(8)), "c=1");
+  m.write(put("a", "4"));  // 9
+  m.write(put("b", "3"));  // 10
+  EXPECT_EQ(previous_from(m, 9), (Lines{"a: -", "b: -"})) << "a tombstone is no record";
+}
+
+// What is near is counted in bytes, so that it is bounded whatever is written.
+TEST(Compaction, LargeValues_AreNotNear) {
+  Machine m({.near_bytes = 2 * kChangeBytes});
+  m.write_all({put("a", "1"), put("b", std::string(100, 'x')), put("a", "2"), put("b", "2")});
+  EXPECT_EQ(sizes(m), (Sizes{2, 4, 2}));
+  EXPECT_EQ(previous_from(m, 3),
+            (Lines{"a: 1 v1 c1 m1", "b: " + std::string(100, 'x') + " v1 c2 m2"}));
+  m.apply(compact(3));
+  EXPECT_EQ(sizes(m), (Sizes{2, 2, 2}));
+  m.write(put("b", "3"));
+  EXPECT_EQ(previous_from(m, 5), Lines{"b: 2 v2 c2 m4"});
+  EXPECT_EQ(sizes(m), (Sizes{2, 3, 2}));
+}
+
+// As much of the history may outlive the line by its bytes as there are small changes in it, and
+// the line may pass a large one. Dropping all of them at once would take long.
+TEST(Compaction, DropsSoManyChanges_ButAlwaysMoreThanItPasses) {
+  constexpr std::uint64_t kSmall = 3000;
+  Machine m({.near_bytes = kSmall * kChangeBytes});
+  for (std::uint64_t i = 0; i < kSmall; ++i) m.write(put("a", "1"));
+  m.write(put("b", std::string(kSmall * kChangeBytes, 'x')));
+  for (int i = 0; i < 1200; ++i) m.write(put("c", "1"));
+  m.apply(compact(kSmall));
+  EXPECT_EQ(sizes(m), (Sizes{3, kSmall + 1201, 0}));
+  m.apply(compact(kSmall + 2));
+  EXPECT_EQ(sizes(m), (Sizes{3, kSmall + 1201 - 512, 0})) << "it passed two";
+  m.apply(compact(kSmall + 402));
+  EXPECT_EQ(sizes(m), (Sizes{3, kSmall + 1201 - 512 - 800, 0})) << "and then 400";
+  EXPECT_EQ(previous_from(m, kSmall + 1200).size(), 2u);
+  m.apply(compact(kSmall + 1201));
+  m.write(put("a", "2"));
+  EXPECT_EQ(m.read(key("a"), Revision(kSmall + 1201)), "a=1");
+  // Also what starts again finds the first that is left.
+  m.restart();
+  m.write(put("c", "2"));
+  m.apply(compact(kSmall + 1203));
+  EXPECT_EQ(sizes(m), (Sizes{3, 1202, 0}));
 }
 
 TEST(Compaction, OfTheFutureOrThePast_DoesNothing) {
@@ -164,7 +239,7 @@ TEST(Compaction, DeletedKeyThatComesBack_HasNoPast) {
   Machine m;
   m.write_all({put("a", "1"), erase(single("a")), put("b", "1")});
   m.apply(compact(3));
-  EXPECT_EQ(m.tables().size(Table::kKeys), 1u);
+  EXPECT_EQ(sizes(m), (Sizes{1, 3, 0}));
   m.write_all({put("a", "2"), put("a", "3")});
   EXPECT_EQ(m.read(with_prefix(""), Revision(3)), "b=1");
   EXPECT_EQ(m.read(with_prefix(""), Revision(4)), "a=2 b=1");
@@ -190,11 +265,11 @@ TEST(Compaction, Step_TakesSoManyChanges_ButWholeRevisions) {
 }
 
 TEST(Compaction, OfManyChanges_GoesThroughInOneEntry) {
-  Machine m;
+  Machine m({.near_bytes = 0});
   for (int i = 0; i < 2000; ++i) m.write(put(fmt::format("k{}", i % 7), std::string(2000, 'x')));
+  EXPECT_EQ(sizes(m), (Sizes{7, 2000, 1993}));
   m.apply(compact(2000));
-  EXPECT_EQ(m.tables().size(Table::kChanges), 1u);
-  EXPECT_EQ(m.tables().size(Table::kKeys), 7u);
+  EXPECT_EQ(sizes(m), (Sizes{7, 1, 1}));
 }
 
 }  // namespace

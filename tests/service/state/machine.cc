@@ -84,7 +84,7 @@ std::vector<WriteResult> Machine::write_all(std::vector<commands::WriteFill> wri
 
 void Machine::restart() {
   state_->save();
-  state_ = std::make_unique<State>(tables_, observer_);
+  state_ = std::make_unique<State>(tables_, observer_, history_);
 }
 
 void Machine::become(Machine& other) {

@@ -42,7 +42,8 @@ std::string to_line(const Change& change);
 
 class Machine {
  public:
-  Machine() : state_(std::make_unique<State>(tables_, observer_)) {}
+  explicit Machine(HistoryOptions history = {})
+      : history_(history), state_(std::make_unique<State>(tables_, observer_, history)) {}
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
 
@@ -73,6 +74,7 @@ class Machine {
  private:
   MapTables tables_;
   RecordingObserver observer_;
+  const HistoryOptions history_;
   std::unique_ptr<State> state_;
   std::uint64_t now_ms_ = 0;
 };

@@ -39,26 +39,38 @@ std::string round_trip(const Record& record) {
 TEST(Records, KeyRecord) {
   EXPECT_EQ(round_trip(KeyRecord{.create_revision = Revision(1),
                                  .modified = {Revision(2), 3},
+                                 .offset = 6,
                                  .version = 4,
                                  .lease = LeaseId(5),
                                  .value = "v"}),
-            "0100010000000000000002000000000000000300000004000000000000000500000000000000"
-            "76");
+            "0100010000000000000002000000000000000300000006000000000000000400000000000000"
+            "050000000000000076");
   EXPECT_EQ(round_trip(KeyRecord{.deleted = true, .modified = {Revision(2), 3}}),
-            "010100000000000000000200000000000000030000000000000000000000000000000000"
-            "0000");
+            "0101000000000000000002000000000000000300000000000000000000000000000000000000"
+            "0000000000000000");
 }
 
 TEST(Records, ChangeRecord) {
   EXPECT_EQ(round_trip(ChangeRecord{.existed = true,
+                                    .offset = 6,
                                     .create_revision = Revision(1),
                                     .previous = {Revision(2), 3},
                                     .version = 4,
                                     .lease = LeaseId(5),
                                     .key = "k",
                                     .value = "v"}),
-            "0102010000000000000002000000000000000300000004000000000000000500000000000000"
-            "010000006b76");
+            "0102060000000000000001000000000000000200000000000000030000000400000000000000"
+            "0500000000000000010000006b76");
+}
+
+TEST(Records, ChangeRecord_ThatHasWhatItReplacedNear) {
+  EXPECT_EQ(round_trip(ChangeRecord{.deleted = true,
+                                    .existed = true,
+                                    .near = true,
+                                    .previous = {Revision(2), 3},
+                                    .key = "k"}),
+            "0107000000000000000000000000000000000200000000000000030000000000000000000000"
+            "0000000000000000010000006b");
 }
 
 TEST(Records, LeaseRecord) {
@@ -107,10 +119,11 @@ TEST(Records, MemberAndMeta) {
                             .epoch = 6,
                             .last_sequential = 7,
                             .last_lease = LeaseId(8),
-                            .leases = 9}),
+                            .leases = 9,
+                            .change_bytes = 10}),
             "01010000000000000002000000000000000300000000000000040000000000000005000000000000000600"
-            "0000000000000700000000000000080000000000000009000000000000"
-            "00");
+            "000000000000070000000000000008000000000000000900000000000000"
+            "0a00000000000000");
 }
 
 TEST(Records, TableKeys_AreOrderedAsWhatTheyName) {
@@ -190,7 +203,7 @@ TEST(Digest, OfAFixedScript_IsAlwaysTheSame) {
   m.apply(compact(3));
   m.apply(expire({m.expiry(7)}));
   EXPECT_EQ(m.state().revision(), Revision(10));
-  EXPECT_EQ(m.state().position().digest, 9988328278596926641u);
+  EXPECT_EQ(m.state().position().digest, 9267223959547939204u);
 }
 
 TEST(Digest, TellsDifferentLogsAndDifferentStatesApart) {

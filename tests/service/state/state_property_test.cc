@@ -3,6 +3,10 @@
 
 #include <capnp/serialize.h>
 
+#include <algorithm>
+#include <utility>
+
+#include "service/state/records.h"
 #include "tests/service/state/machine.h"
 #include "tests/service/state/model.h"
 #include "tests/service/state/random_commands.h"
@@ -171,30 +175,71 @@ void check_locks(State& state, const Model& model) {
   }
 }
 
+// Nothing is near, or what a few commands do, or everything.
+HistoryOptions near_something() {
+  const HistoryOptions everything;
+  return {.near_bytes = *rc::gen::element<std::uint64_t>(0, 100, 300, 1000, everything.near_bytes)};
+}
+
+struct Told {
+  Revision revision;
+  std::string key;
+  bool existed = false;
+  bool deleted = false;
+  std::uint64_t offset = 0;
+};
+
+// What a state was told of its changes, in order.
+class Changes {
+ public:
+  void add(std::span<const Change> changes) {
+    for (const Change& change : changes) {
+      told_.push_back({change.mod_revision, std::string(change.key),
+                       !change.previous_mod_revision.is_zero(), change.deleted, bytes_});
+      std::string record;
+      encode(ChangeRecord{.key = change.key, .value = change.value}, record);
+      bytes_ += record.size();
+    }
+  }
+  const std::vector<Told>& told() const { return told_; }
+
+ private:
+  std::vector<Told> told_;
+  std::uint64_t bytes_ = 0;
+};
+
 // What the description of the tables says that there is: no record more.
-void check_tables(Machine& machine, const Model& model) {
-  std::size_t changes = 0;
-  std::map<std::string, bool> changed;
-  const auto& history = model.history();
-  const std::uint64_t first = std::max<std::uint64_t>(model.line(), 1);
-  for (std::uint64_t r = first; r <= model.revision(); ++r) {
-    for (const auto& [key, item] : history[r]) {
-      if (item.mod_revision.value() == r) ++changes, changed[key] = true;
-    }
-    for (const auto& [key, item] : history[r - 1]) {
-      if (history[r].count(key) == 0) ++changes, changed[key] = true;
+void check_tables(Machine& machine, const Changes& changes, const HistoryOptions& history) {
+  const Revision line = machine.state().compacted();
+  const auto first = std::find_if(changes.told().begin(), changes.told().end(),
+                                  [&](const Told& change) { return change.revision >= line; });
+  const std::uint64_t line_offset = first == changes.told().end() ? 0 : first->offset;
+  std::size_t kept = 0;
+  std::size_t replaced = 0;
+  std::map<std::string, const Told*> newest;
+  for (const Told& change : changes.told()) {
+    const Told* previous = std::exchange(newest[change.key], &change);
+    if (change.revision >= line) {
+      ++kept;
+      if (change.existed && change.offset - previous->offset > history.near_bytes) ++replaced;
+    } else if (line_offset - change.offset <= history.near_bytes) {
+      ++kept;
     }
   }
-  std::size_t tombstones = 0;
-  for (const auto& [key, unused] : changed) {
-    tombstones += history.back().count(key) == 0 ? 1 : 0;
+  std::size_t keys = 0;
+  for (const auto& [key, change] : newest) {
+    if (!change->deleted || change->revision >= line) ++keys;
   }
-  RC_ASSERT(machine.tables().size(Table::kChanges) == changes);
-  RC_ASSERT(machine.tables().size(Table::kKeys) == history.back().size() + tombstones);
+  RC_ASSERT(machine.tables().size(Table::kChanges) == kept);
+  RC_ASSERT(machine.tables().size(Table::kReplaced) == replaced);
+  RC_ASSERT(machine.tables().size(Table::kKeys) == keys);
 }
 
 RC_GTEST_PROP(StateProperty, DoesWhatTheObviousModelDoes, (const Seeds& seeds)) {
-  Machine machine;
+  const HistoryOptions history = near_something();
+  Machine machine(history);
+  Changes changes;
+  machine.observer().tell([&](Revision, std::span<const Change> made) { changes.add(made); });
   Model model;
   const auto step = [&](const commands::CommandFill& command) {
     const std::string expected = stripped(apply(model, commands::encode(command, 0)));
@@ -209,15 +254,16 @@ RC_GTEST_PROP(StateProperty, DoesWhatTheObviousModelDoes, (const Seeds& seeds)) 
   check_changes(machine.state(), model);
   check_leases(machine.state(), model);
   check_locks(machine.state(), model);
-  check_tables(machine, model);
+  check_tables(machine, changes, history);
 }
 
 // Whoever has to start again in the middle, and whoever has no client waiting for answers, comes to
 // the same state as whoever went straight through.
 RC_GTEST_PROP(StateProperty, RestartsAndSilence_ChangeNothing, (const Seeds& seeds)) {
-  Machine straight;
-  Machine restarted;
-  Machine unheard;
+  const HistoryOptions history = near_something();
+  Machine straight(history);
+  Machine restarted(history);
+  Machine unheard(history);
   const auto step = [&](const commands::CommandFill& command) {
     const std::string answer = show(straight.apply(command));
     RC_ASSERT(show(restarted.apply(command)) == answer);

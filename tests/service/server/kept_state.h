@@ -11,9 +11,9 @@ namespace coord::service {
 // A state over a store of its own.
 class Kept {
  public:
-  Kept() {
+  explicit Kept(HistoryOptions history = {}) {
     f.open();
-    state = std::make_unique<State>(*f.store, observer);
+    state = std::make_unique<State>(*f.store, observer, history);
   }
   void apply(raft::EntryType type, Bytes payload) {
     raft::Entry entry;

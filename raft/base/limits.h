@@ -77,12 +77,16 @@ inline constexpr std::size_t kLockHoldersMax = 1024;  // of a shared lock; more 
 inline constexpr std::size_t kLockWaitersMax = 16 * 1024;
 inline constexpr std::uint64_t kLeaseTtlMsMax = 10ull * 365 * 24 * 3600 * 1000;
 // What a change replaced is not kept a second time if the changes from there to here take no more:
-// so much of the history outlives the compaction line.
+// so much of the history outlives the compaction line. Each counts for so much at least, which
+// bounds their number too.
 inline constexpr std::uint64_t kNearBytes = 16 * kMiB;
+inline constexpr std::uint64_t kChangeBytesMin = kKiB / 2;
 
-// History. A command that compacts it takes so many changes, or those of one revision: applying
-// one takes well under a millisecond.
+// History. A command that compacts it takes so many changes, and about so many bytes of them, or
+// those of one revision: applying one takes about a millisecond, however small the changes are that
+// are near no more.
 inline constexpr std::size_t kCompactChangesMax = 256;
+inline constexpr std::uint64_t kCompactBytesMax = kMiB / 2;
 // How many such commands may be proposed and not applied.
 inline constexpr std::size_t kCompactCommandsMax = 8;
 

@@ -137,10 +137,11 @@ void Compactor::advance() {
   allowance_ += rate * seconds_of(since);
   // The last part of a backlog goes at once.
   while (proposed_ < line && in_flight_.size() < limits::kCompactCommandsMax && allowance_ > 0) {
-    const Revision step = state_.compaction_step(proposed_, line, limits::kCompactChangesMax);
-    allowance_ -= limits::kCompactChangesMax;
-    proposed_ = step;
-    tasks_.add(propose(step));
+    const CompactionStep step = state_.compaction_step(proposed_, line, limits::kCompactChangesMax,
+                                                       limits::kCompactBytesMax);
+    allowance_ -= static_cast<double>(step.changes);
+    proposed_ = step.line;
+    tasks_.add(propose(step.line));
   }
 }
 

@@ -1,5 +1,6 @@
 #include "service/state/keyspace.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "service/state/key_range.h"
@@ -80,7 +81,7 @@ void Keyspace::change(std::string_view key, const KeyRecord& record,
           .value = stored.value},
          buffer_);
   writer_.append(Table::kChanges, id, buffer_);
-  change_bytes_ += buffer_.size();
+  change_bytes_ += std::max<std::uint64_t>(buffer_.size(), limits::kChangeBytesMin);
   encode(stored, buffer_);
   writer_.put(Table::kKeys, key, buffer_);
   move_attachment(key, old_lease, stored.lease);
@@ -103,6 +104,7 @@ void Keyspace::move_attachment(std::string_view key, LeaseId from, LeaseId to) {
 }
 
 void Keyspace::finish() {
+  // Every revision has a change: the compaction line stands before one.
   if (changes_.empty()) return;
   revision_ = next_revision();
   observer_.on_changes(revision_, changes_);

@@ -67,7 +67,8 @@ class Keyspace {
   void finish();
 
   // See State::compaction_step().
-  Revision compaction_step(Revision from, Revision target, std::size_t changes_max) const;
+  CompactionStep compaction_step(Revision from, Revision target, std::size_t changes_max,
+                                 std::uint64_t bytes_max) const;
   // Moves the line, in one go. Without effect if `line` is not ahead of it, or is in the future.
   void compact(Revision line);
 
@@ -79,10 +80,10 @@ class Keyspace {
   bool is_near(const KeyRecord& record) const {
     return change_bytes_ - record.offset <= history_.near_bytes;
   }
-  // Forgets what the changes before the line replaced; returns how many they are.
-  std::size_t pass_changes(Revision line);
-  // Those that are near to no change behind the line; the first `max` of them.
-  void drop_changes(Revision line, std::size_t max);
+  // Forgets what the changes before the line replaced.
+  void pass_changes(Revision line);
+  // Those that are near to no change from the line on.
+  void drop_changes(Revision line);
 
   TableWriter& writer_;
   LeaseTable& leases_;

@@ -69,7 +69,8 @@ struct ChangeRecord {
   bool deleted = false;
   bool existed = false;  // the key had a record before, which was not a tombstone
   bool near = false;     // that record is what `previous` made, and nowhere else
-  // Bytes of the records of all changes before this one, since the first ever made.
+  // How much all changes before this one take, since the first ever made: the bytes of their
+  // records, but for each at least limits::kChangeBytesMin.
   std::uint64_t offset = 0;
   Revision create_revision{};
   ChangeId previous{};  // the change before, of the same key, a delete too; zero: none is kept

@@ -39,8 +39,9 @@ std::uint64_t State::epoch() const {
   return impl_->epoch();
 }
 
-Revision State::compaction_step(Revision from, Revision target, std::size_t changes_max) const {
-  return impl_->keys().compaction_step(from, target, changes_max);
+CompactionStep State::compaction_step(Revision from, Revision target, std::size_t changes_max,
+                                      std::uint64_t bytes_max) const {
+  return impl_->keys().compaction_step(from, target, changes_max, bytes_max);
 }
 
 Result<RangeResult> State::range(const RangeQuery& query) const {

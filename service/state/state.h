@@ -108,6 +108,11 @@ struct HistoryOptions {
   std::uint64_t near_bytes = limits::kNearBytes;  // what is near: keyspace.h
 };
 
+struct CompactionStep {
+  Revision line;
+  std::size_t changes = 0;  // that are before it
+};
+
 class State {
  public:
   // Loads what `tables` hold; empty tables are the empty state.
@@ -133,9 +138,10 @@ class State {
   Revision revision() const;
   Revision compacted() const;  // the oldest revision that can be read; zero: all of them
   std::uint64_t epoch() const;
-  // How far a compaction may go that is to take at most so many changes off the history from `from`
-  // on, or those of one revision: no further than `target`.
-  Revision compaction_step(Revision from, Revision target, std::size_t changes_max) const;
+  // How far a compaction may go that is to take at most so many changes, and about so many bytes,
+  // off the history from `from` on, or what one revision has: no further than `target`.
+  CompactionStep compaction_step(Revision from, Revision target, std::size_t changes_max,
+                                 std::uint64_t bytes_max) const;
 
   // Errors: kEmptyKey, kReversedRange, kFutureRevision, kCompacted.
   Result<RangeResult> range(const RangeQuery& query) const;

@@ -62,7 +62,7 @@ void WatchHub::Impl::on_reloaded() {
   schedule();
 }
 
-// Some revisions change no key. Outside of apply() all that there is has been told.
+// Outside of apply() all that there is has been told.
 void WatchHub::Impl::note_revision() {
   const bool all_offered = shared_.offered == revision_;
   revision_ = source_.revision();

@@ -199,7 +199,7 @@ bool Watcher::take(Revision revision, std::span<const Change> changes, bool keep
   return true;
 }
 
-// The ring may hold what is before the compaction line by now; what that replaced nobody has.
+// The ring may hold what is before the compaction line by now; what that replaced nobody tells.
 bool Watcher::previous_is_known(Revision revision) const {
   return !spec_.want_previous || revision >= shared_.source.compacted();
 }

@@ -2,7 +2,7 @@
 // to run does so, and that a small write reaches the disk.
 //
 // On a machine that is shared with others both can stop for seconds, and no election timeout means
-// anything then. A bound that was broken meanwhile says nothing of the product.
+// anything then. How long they did says how much longer something may have taken.
 #pragma once
 
 #include <atomic>
@@ -20,7 +20,7 @@ namespace coord::test {
 class MachineWitness {
  public:
   using Clock = std::chrono::steady_clock;
-  // What a calm machine stays below, also while the test itself keeps it busy.
+  // A calm machine stays below, also while the test itself keeps it busy.
   static constexpr Milliseconds kNotable{100};
 
   // Writes a small file in that directory, over and over again.

@@ -31,7 +31,7 @@ struct WatchOptions {
   Revision from = {};
   // First the state of the ranges, then everything after it.
   bool list = false;
-  // Once an event is before the compaction line nobody knows any more what was before it: a watch
+  // Once an event is before the compaction line nobody tells any more what was before it: a watch
   // that has not been told of it by then ends with `compacted`.
   bool want_previous = false;
   bool no_put = false;

@@ -78,7 +78,8 @@ class CompactorTest : public testing::Test, private Committer {
   kj::WaitScope scope{loop};
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
   Instant now{};
-  Machine machine;
+  // Nothing is near: what goes behind the line is gone.
+  Machine machine{{.near_bytes = 0}};
   bool may_propose = true;
   std::vector<Proposal> proposals;
   std::vector<std::size_t> taken;  // changes, by each command
@@ -154,9 +155,27 @@ TEST_F(CompactorTest, Backlog_GoesInSmallCommands_WithPauses) {
     commit_all();
   }
   EXPECT_EQ(line(), machine.state().revision().value());
-  for (const std::size_t changes : taken) EXPECT_LE(changes, limits::kCompactChangesMax);
+  std::size_t all = 0;
+  for (const std::size_t changes : taken) {
+    EXPECT_LE(changes, limits::kCompactChangesMax);
+    all += changes;
+  }
+  EXPECT_EQ(all, 20'000u + 4 * 100) << "the newest revision is kept";
   EXPECT_GT(idle_steps, steps / 2);
   EXPECT_LT(steps, 5000);
+}
+
+// Of large values a command takes few, so that there have to be more commands.
+TEST_F(CompactorTest, LargeValues_GoByTheirBytes_AndNoSlower) {
+  make({.keep = seconds(1), .revisions_kept = 0, .catch_up = seconds(2)});
+  const std::size_t large = limits::kCompactBytesMax / 4;
+  for (int i = 0; i < 400; ++i) machine.write(commands::put("k", std::string(large, 'x')));
+  run(seconds(2));
+  lead();
+  run(milliseconds(500));
+  EXPECT_EQ(line(), 400u);
+  EXPECT_THAT(taken, testing::Each(testing::Le(4u)));
+  EXPECT_GE(taken.size(), 100u);
 }
 
 TEST_F(CompactorTest, LargeBacklog_GoesFaster_ThanWritesCome) {

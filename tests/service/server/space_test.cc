@@ -26,8 +26,11 @@ Sizes overwrite(HistoryOptions history) {
     }
     const Revision newest = kept.state->revision();
     while (newest.value() > kKept) {
-      const Revision line = kept.state->compaction_step(
-          kept.state->compacted(), Revision(newest.value() - kKept), limits::kCompactChangesMax);
+      const Revision line =
+          kept.state
+              ->compaction_step(kept.state->compacted(), Revision(newest.value() - kKept),
+                                limits::kCompactChangesMax, limits::kCompactBytesMax)
+              .line;
       if (line <= kept.state->compacted()) break;
       kept.apply(raft::EntryType::kCommand, encode(compact(line.value()), 1));
     }
@@ -38,9 +41,9 @@ Sizes overwrite(HistoryOptions history) {
   return sizes;
 }
 
-// A round makes some 180,000 bytes of changes.
+// A round's changes count for 256,000 bytes.
 TEST(Space, OfOverwrittenKeys_IsUsedAgain) {
-  for (const std::uint64_t near_bytes : {50'000, 250'000}) {
+  for (const std::uint64_t near_bytes : {100'000, 300'000}) {
     const Sizes sizes = overwrite({.near_bytes = near_bytes});
     EXPECT_GT(sizes.after_warming_up, 0u);
     EXPECT_LE(sizes.in_the_end, sizes.after_warming_up) << near_bytes;

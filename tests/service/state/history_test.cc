@@ -88,9 +88,17 @@ TEST(History, PreviousOf_IsWhatAChangeReplaced) {
                                         "b: 1 v1 c2 m2", "a: -"}));
 }
 
-TEST(Compaction, ReadsFromTheLineOn_AreAsBefore) {
+// With everything near, and with nothing.
+class CompactionNearAndFar : public testing::TestWithParam<HistoryOptions> {};
+INSTANTIATE_TEST_SUITE_P(, CompactionNearAndFar,
+                         testing::Values(HistoryOptions{}, HistoryOptions{.near_bytes = 0}),
+                         [](const auto& history) {
+                           return history.param.near_bytes == 0 ? "Far" : "Near";
+                         });
+
+TEST_P(CompactionNearAndFar, ReadsFromTheLineOn_AreAsBefore) {
   for (std::uint64_t line = 1; line <= 5; ++line) {
-    Machine m;
+    Machine m(GetParam());
     make_history(m);
     std::vector<std::string> before;
     for (std::uint64_t r = line; r <= 5; ++r)
@@ -115,18 +123,18 @@ TEST(Compaction, ReadsFromTheLineOn_AreAsBefore) {
   }
 }
 
-TEST(Compaction, PreviousValueOfTheFirstKeptChange_IsThere) {
-  Machine m;
+TEST_P(CompactionNearAndFar, PreviousValueOfTheFirstKeptChange_IsThere) {
+  Machine m(GetParam());
   make_history(m);
   const Change second{
       .key = "a", .mod_revision = Revision(3), .previous_mod_revision = Revision(1)};
   EXPECT_EQ(m.state().previous_of(second)->value, "1");
   m.apply(compact(4));
   EXPECT_EQ(previous_from(m, 4), (Lines{"c: -", "a: 2 v2 c1 m3", "b: 1 v1 c2 m2", "a: -"}));
-  EXPECT_EQ(m.state().previous_of(second), std::nullopt) << "it is gone, and what it replaced too";
+  EXPECT_EQ(m.state().previous_of(second), std::nullopt) << "nobody is told of it any more";
   m.apply(compact(5));
   m.write(put("b", "3"));
-  EXPECT_EQ(previous_from(m, 6), Lines{"b: 2 v2 c2 m4"}) << "which is no change any more";
+  EXPECT_EQ(previous_from(m, 6), Lines{"b: 2 v2 c2 m4"}) << "which the line has passed";
 }
 
 // The numbers of the records in the tables of the keyspace: keys, changes, replaced.
@@ -153,8 +161,8 @@ TEST(Compaction, LeavesNothingBehind) {
   EXPECT_EQ(sizes(m), (Sizes{2, 1, 1}));
 }
 
-// Of a key and a value of one byte each.
-constexpr std::uint64_t kChangeBytes = 52;
+// Of a change with a short key and a short value.
+constexpr std::uint64_t kChangeBytes = limits::kChangeBytesMin;
 
 TEST(Compaction, WhatIsNear_IsKeptOnce_AndOutlivesTheLine) {
   Machine m({.near_bytes = 2 * kChangeBytes});
@@ -182,13 +190,12 @@ TEST(Compaction, WhatIsNear_IsKeptOnce_AndOutlivesTheLine) {
   EXPECT_EQ(previous_from(m, 9), (Lines{"a: -", "b: -"})) << "a tombstone is no record";
 }
 
-// What is near is counted in bytes, so that it is bounded whatever is written.
 TEST(Compaction, LargeValues_AreNotNear) {
   Machine m({.near_bytes = 2 * kChangeBytes});
-  m.write_all({put("a", "1"), put("b", std::string(100, 'x')), put("a", "2"), put("b", "2")});
+  m.write_all({put("a", "1"), put("b", std::string(2000, 'x')), put("a", "2"), put("b", "2")});
   EXPECT_EQ(sizes(m), (Sizes{2, 4, 2}));
   EXPECT_EQ(previous_from(m, 3),
-            (Lines{"a: 1 v1 c1 m1", "b: " + std::string(100, 'x') + " v1 c2 m2"}));
+            (Lines{"a: 1 v1 c1 m1", "b: " + std::string(2000, 'x') + " v1 c2 m2"}));
   m.apply(compact(3));
   EXPECT_EQ(sizes(m), (Sizes{2, 2, 2}));
   m.write(put("b", "3"));
@@ -196,29 +203,26 @@ TEST(Compaction, LargeValues_AreNotNear) {
   EXPECT_EQ(sizes(m), (Sizes{2, 3, 2}));
 }
 
-// As much of the history may outlive the line by its bytes as there are small changes in it, and
-// the line may pass a large one. Dropping all of them at once would take long.
-TEST(Compaction, DropsSoManyChanges_ButAlwaysMoreThanItPasses) {
+// What is before the line and near to what comes after it: not more, whatever is large and small.
+TEST(Compaction, KeepsNoMoreBeforeTheLine_ThanIsNear) {
   constexpr std::uint64_t kSmall = 3000;
   Machine m({.near_bytes = kSmall * kChangeBytes});
   for (std::uint64_t i = 0; i < kSmall; ++i) m.write(put("a", "1"));
-  m.write(put("b", std::string(kSmall * kChangeBytes, 'x')));
-  for (int i = 0; i < 1200; ++i) m.write(put("c", "1"));
-  m.apply(compact(kSmall));
-  EXPECT_EQ(sizes(m), (Sizes{3, kSmall + 1201, 0}));
+  m.write(put("b", std::string(1000 * kChangeBytes - 50, 'x')));
+  EXPECT_EQ(sizes(m), (Sizes{2, kSmall + 1, 0}));
+  for (std::uint64_t i = 0; i < kSmall; ++i) m.write(put("c", "1"));
+  EXPECT_EQ(sizes(m), (Sizes{3, 2 * kSmall + 1, 0}));
+  m.apply(compact(kSmall + 1));
+  EXPECT_EQ(sizes(m), (Sizes{3, 2 * kSmall + 1, 0})) << "the line is before the large one";
   m.apply(compact(kSmall + 2));
-  EXPECT_EQ(sizes(m), (Sizes{3, kSmall + 1201 - 512, 0})) << "it passed two";
-  m.apply(compact(kSmall + 402));
-  EXPECT_EQ(sizes(m), (Sizes{3, kSmall + 1201 - 512 - 800, 0})) << "and then 400";
-  EXPECT_EQ(previous_from(m, kSmall + 1200).size(), 2u);
-  m.apply(compact(kSmall + 1201));
+  EXPECT_EQ(sizes(m), (Sizes{3, 2 * kSmall + 1 - 1001, 0})) << "and now behind it";
   m.write(put("a", "2"));
-  EXPECT_EQ(m.read(key("a"), Revision(kSmall + 1201)), "a=1");
+  EXPECT_EQ(sizes(m), (Sizes{3, 2 * kSmall + 2 - 1001, 1}));
+  EXPECT_EQ(m.read(key("a"), Revision(2 * kSmall + 1)), "a=1");
   // Also what starts again finds the first that is left.
   m.restart();
-  m.write(put("c", "2"));
-  m.apply(compact(kSmall + 1203));
-  EXPECT_EQ(sizes(m), (Sizes{3, 1202, 0}));
+  m.apply(compact(2 * kSmall + 2));
+  EXPECT_EQ(sizes(m), (Sizes{3, kSmall + 1, 1}));
 }
 
 TEST(Compaction, OfTheFutureOrThePast_DoesNothing) {
@@ -248,13 +252,25 @@ TEST(Compaction, DeletedKeyThatComesBack_HasNoPast) {
 TEST(Compaction, Step_TakesSoManyChanges_ButWholeRevisions) {
   Machine m;
   make_history(m);  // 1, 1, 1, 3 and 1 changes
-  const auto step = [&](std::uint64_t from, std::uint64_t target, std::size_t changes) {
-    return m.state().compaction_step(Revision(from), Revision(target), changes).value();
+  std::size_t taken = 0;
+  const auto step = [&](std::uint64_t from, std::uint64_t target, std::size_t changes,
+                        std::uint64_t bytes = UINT64_MAX) {
+    const auto step = m.state().compaction_step(Revision(from), Revision(target), changes, bytes);
+    taken = step.changes;
+    return step.line.value();
   };
   EXPECT_EQ(step(0, 5, 2), 3u);
+  EXPECT_EQ(taken, 2u);
   EXPECT_EQ(step(0, 5, 3), 4u);
   EXPECT_EQ(step(0, 5, 5), 4u) << "a revision is not cut";
+  EXPECT_EQ(taken, 3u);
   EXPECT_EQ(step(0, 5, 6), 5u);
+  EXPECT_EQ(taken, 6u);
+  EXPECT_EQ(step(0, 5, 100, 0), 2u);
+  EXPECT_EQ(taken, 1u);
+  EXPECT_EQ(step(0, 5, 100, 2 * kChangeBytes), 4u) << "what is before a change is counted";
+  EXPECT_EQ(step(4, 5, 100, 0), 5u);
+  EXPECT_EQ(taken, 3u);
   EXPECT_EQ(step(4, 5, 1), 5u);
   EXPECT_EQ(step(0, 5, 100), 5u);
   EXPECT_EQ(step(0, 2, 100), 2u);

@@ -178,7 +178,8 @@ void check_locks(State& state, const Model& model) {
 // Nothing is near, or what a few commands do, or everything.
 HistoryOptions near_something() {
   const HistoryOptions everything;
-  return {.near_bytes = *rc::gen::element<std::uint64_t>(0, 100, 300, 1000, everything.near_bytes)};
+  return {.near_bytes =
+              *rc::gen::element<std::uint64_t>(0, 1000, 3000, 10000, everything.near_bytes)};
 }
 
 struct Told {
@@ -198,7 +199,7 @@ class Changes {
                        !change.previous_mod_revision.is_zero(), change.deleted, bytes_});
       std::string record;
       encode(ChangeRecord{.key = change.key, .value = change.value}, record);
-      bytes_ += record.size();
+      bytes_ += std::max<std::uint64_t>(record.size(), limits::kChangeBytesMin);
     }
   }
   const std::vector<Told>& told() const { return told_; }

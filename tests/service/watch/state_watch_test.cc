@@ -128,7 +128,7 @@ TEST(StateWatch, LocksAndLeases_ShowInTheirKeys) {
   EXPECT_THAT(deleted, ElementsAre("_coord/lock/l", "mine"));
 }
 
-TEST(StateWatch, RevisionsThatChangeNoKey_CountAsProgress) {
+TEST(StateWatch, RevisionsThatConcernNoWatch_CountAsProgress) {
   StateHarness h;
   for (std::uint64_t lease : {1, 2, 3}) h.write(commands::grant(lease));
   h.write(commands::acquire(commands::lock("l"), 1));

@@ -52,7 +52,6 @@ void Overlay::put(Table table, std::string_view key, std::string_view value, boo
 }
 
 void Overlay::append(Table table, std::string_view key, std::string_view value) {
-  appended_bytes_ += key.size() + value.size();
   const Records& records = this->records(table);
   // A tombstone may lie at or behind the new end of the table.
   if (!records.empty() && records.rbegin()->key() >= key) return put(table, key, value, false);
@@ -94,7 +93,6 @@ void Overlay::clear(std::size_t keep_bytes) {
   for (Records& records : tables_) records.clear();
   for (Beginning& beginning : beginnings_) beginning.forget();
   arena_.reset(keep_bytes);
-  appended_bytes_ = 0;
 }
 
 Overlay::Record* Overlay::make_record(std::string_view key, std::string_view value, bool erased,

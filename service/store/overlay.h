@@ -107,8 +107,6 @@ class Overlay {
   // Memory that the records and their order take.
   std::size_t bytes() const { return arena_.used(); }
   std::size_t size() const;
-  // Keys and values that were appended.
-  std::size_t appended_bytes() const { return appended_bytes_; }
 
   // Forgets everything, and keeps memory for the next round.
   void clear(std::size_t keep_bytes);
@@ -154,7 +152,6 @@ class Overlay {
   void overwrite(const Slot& slot, std::string_view value);
 
   Arena arena_;
-  std::size_t appended_bytes_ = 0;
   std::array<Records, kTableCount> tables_;
   std::array<Beginning, kTableCount> beginnings_;
 };

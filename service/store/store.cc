@@ -21,7 +21,7 @@ namespace {
 constexpr std::size_t kPageBytes = 4096;
 // Pages written in a row that count as one that lies by itself. With fewer a small state is flushed
 // so often that its keys, all of whose pages each flush rewrites, cost more than its changes do.
-constexpr std::size_t kAppendedPages = 4;
+constexpr std::size_t kPagesInARow = 4;
 }  // namespace
 
 class Store::Impl {
@@ -140,7 +140,8 @@ class Store::Impl {
   raft::LogId installed_at() const { return environment_->installed_at(); }
 
   std::size_t flush_pages() const {
-    std::size_t pages = active_->appended_bytes() / (kAppendedPages * kPageBytes);
+    // What is appended, changes above all, and what is new fills its pages.
+    std::size_t pages = active_->bytes() / (kPagesInARow * kPageBytes);
     for (std::size_t i = 0; i < kTableCount; ++i) {
       const Table table = static_cast<Table>(i);
       if (table == Table::kChanges || table == Table::kReplaced) continue;

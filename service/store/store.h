@@ -56,7 +56,7 @@ class Store final : public Tables {
   bool flushing() const;
 
   // About how many pages LMDB would have to rewrite for the active overlay, each of them in memory
-  // until that is committed; some that are written in a row count as one. Where many keys are
+  // until that is committed; four that are written in a row count as one. Where many keys are
   // written at random that is what a flush costs.
   std::size_t flush_pages() const;
   // Keeps what this process has mapped within bounds; cheap, to be called often.

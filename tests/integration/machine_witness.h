@@ -20,7 +20,7 @@ namespace coord::test {
 class MachineWitness {
  public:
   using Clock = std::chrono::steady_clock;
-  // A calm machine stays below, also while the test itself keeps it busy.
+  // A calm machine stays below it, also while the test itself keeps it busy.
   static constexpr Milliseconds kNotable{100};
 
   // Writes a small file in that directory, over and over again.

@@ -7,7 +7,7 @@
 namespace coord::raft {
 
 // Of the greeting and of everything after it.
-inline constexpr std::uint16_t kProtocol = 5;
+inline constexpr std::uint16_t kProtocol = 6;
 
 // Messages of one turn are cut into calls of this size; a single larger message goes alone.
 inline constexpr std::size_t kCallBytes = limits::kAppendBytesMax;

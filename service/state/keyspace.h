@@ -9,10 +9,9 @@
 // - replaced: for each change since the line whose key had a record before that is not near: that
 //   record.
 //
-// `changes` and `replaced` only grow at their end and go from their front, so that a compaction
-// costs no page that lies by itself, however many keys there are, but those of the tombstones that
-// go. And where the same keys change all the time, no value is kept twice. A key changes at most
-// once in a revision.
+// `changes` and `replaced` are queues, so that a compaction costs no page that lies by itself,
+// however many keys there are, but those of the tombstones that go. And where the same keys change
+// all the time, no value is kept twice. A key changes at most once in a revision.
 //
 // A write makes its changes (put, erase, ...) and then finish()es: they share the next revision.
 #pragma once
@@ -92,9 +91,6 @@ class Keyspace {
   Revision revision_;
   Revision compacted_;
   std::uint64_t change_bytes_;
-  // Before it there are no changes any more. Only saves looking for the first one among those that
-  // were erased since the last flush.
-  ChangeId first_change_;
   std::vector<Change> changes_;  // of the write in progress
   std::string buffer_;
 };

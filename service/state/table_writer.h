@@ -20,15 +20,20 @@ class TableWriter {
     digest_.mix(value);
     tables_.put(table, key, value);
   }
-  void append(Table table, std::string_view key, std::string_view value) {
-    mix(table, key);
-    digest_.mix(value);
-    tables_.append(table, key, value);
-  }
   void erase(Table table, std::string_view key) {
     mix(table, key);
     digest_.mix(kErased);
     tables_.erase(table, key);
+  }
+  void append(Table queue, std::string_view key, std::string_view value) {
+    mix(queue, key);
+    digest_.mix(value);
+    tables_.append(queue, key, value);
+  }
+  void erase_before(Table queue, std::string_view key) {
+    mix(queue, key);
+    digest_.mix(kErased);
+    tables_.erase_before(queue, key);
   }
 
  private:

@@ -26,8 +26,14 @@ enum class Table : std::uint8_t {
 };
 inline constexpr std::size_t kTableCount = 11;
 
-// What a cursor or a get returns stays valid until the next put or erase in any table, or until the
-// tables are frozen.
+// A queue only grows at its end and goes from its front: append() and erase_before() are all that
+// writes it. The other tables are maps: put() and erase().
+inline constexpr bool is_queue(Table table) {
+  return table == Table::kChanges || table == Table::kReplaced;
+}
+
+// What a cursor or a get returns stays valid until the next write to any table, or until the tables
+// are frozen.
 class Cursor {
  public:
   virtual ~Cursor() = default;
@@ -41,14 +47,18 @@ class Tables {
  public:
   virtual ~Tables() = default;
   virtual std::optional<std::string_view> get(Table table, std::string_view key) const = 0;
-  // Positioned at the first key that is not less than `from`. Forward only. A put or an erase makes
-  // every cursor unusable.
+  // Positioned at the first key that is not less than `from`. Forward only. A write makes every
+  // cursor unusable.
   virtual std::unique_ptr<Cursor> seek(Table table, std::string_view from) const = 0;
-  // As put(), where the key is greater than every key of the table: cheaper.
-  virtual void append(Table table, std::string_view key, std::string_view value) = 0;
+
   virtual void put(Table table, std::string_view key, std::string_view value) = 0;
   // Without effect if the key does not exist.
   virtual void erase(Table table, std::string_view key) = 0;
+
+  // The key is greater than every key that the queue ever had.
+  virtual void append(Table queue, std::string_view key, std::string_view value) = 0;
+  // Every record whose key is less is gone. What is appended from now on is not less.
+  virtual void erase_before(Table queue, std::string_view key) = 0;
 };
 
 }  // namespace coord::service

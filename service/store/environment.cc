@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::string_view kVersionName = "version";
 // Of the layout of the whole file. A change that an older coordd would misread takes the next one.
-constexpr std::string_view kVersion = "coord store 3";
+constexpr std::string_view kVersion = "coord store 4";
 constexpr std::string_view kInstalledName = "installed";
 
 ErrorCode code_of(int lmdb_code) {

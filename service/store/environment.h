@@ -2,10 +2,11 @@
 //
 // On disk:
 //   lock                 held exclusively while a process has the directory open (directory_lock.h)
-//   data.mdb, lock.mdb   LMDB's; the databases "t0" ... "t9" are the tables, "layers" is what
+//   data.mdb, lock.mdb   LMDB's; the databases "t0" ... "t10" are the tables, "layers" is what
 //                        layers.h says, and "store" is what the store says of itself:
 //                          "version"     of all this
 //                          "next_layer"  see layers.h
+//                          "front of t2" and of the other queues, see blocks.h
 //                          "installed"   the last entry that a snapshot had in it, term and index,
 //                                        big-endian, if this file came as one
 //

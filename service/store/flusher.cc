@@ -5,12 +5,14 @@
 
 #include "raft/base/check.h"
 #include "raft/base/limits.h"
+#include "service/store/blocks.h"
 #include "service/store/worker.h"
 
 namespace coord::service {
 
 namespace {
-// Records after which the memory is looked at: each may bring in some pages of each level.
+// Records of LMDB's after which the memory is looked at: each may bring in some pages of each
+// level.
 constexpr std::size_t kLookInterval = 16;
 }  // namespace
 
@@ -114,10 +116,26 @@ Flusher::Flushed Flusher::flush(const Job& job) {
   return flushed;
 }
 
+void Flusher::write_queue(MDB_txn* txn, const Job& job, Table queue) {
+  BlockWriter writer(txn, job.environment.databases(), queue);
+  if (const std::string_view front = job.overlay.front(queue); !front.empty()) {
+    writer.set_front(front);
+    while (writer.take_off(kLookInterval)) job.environment.look_after_memory();
+  }
+  for (const Overlay::Slot& slot : job.overlay.records(queue)) {
+    writer.append(slot.key(), slot.record->value());
+  }
+  writer.finish();
+}
+
 void Flusher::write_tables(MDB_txn* txn, const Job& job) {
   LayerWriter writer(txn, job.environment.databases());
   for (std::size_t i = 0; i < kTableCount; ++i) {
     const Table table = static_cast<Table>(i);
+    if (is_queue(table)) {
+      write_queue(txn, job, table);
+      continue;
+    }
     const Overlay::Records& records = job.overlay.records(table);
     if (records.empty()) continue;
     writer.begin(table);

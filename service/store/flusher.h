@@ -51,6 +51,7 @@ class Flusher {
   void work();
   Flushed flush(const Job& job);
   void write_tables(MDB_txn* txn, const Job& job);
+  void write_queue(MDB_txn* txn, const Job& job, Table queue);
 
   const std::function<void(Flushed)> finished_;
 

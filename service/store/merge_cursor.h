@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "service/state/tables.h"
-#include "service/store/layers.h"
+#include "service/store/disk_cursor.h"
 #include "service/store/overlay.h"
 
 namespace coord::service {
@@ -55,7 +55,7 @@ class MergeCursor final : public Cursor {
 
   Walk active_;
   Walk frozen_;
-  std::optional<LayerCursor> disk_;
+  std::optional<DiskCursor> disk_;
   Source source_ = Source::kNone;
   const std::function<void(const LmdbFailure&)>& failed_;
   const std::uint64_t& generation_;

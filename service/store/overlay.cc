@@ -51,14 +51,6 @@ void Overlay::put(Table table, std::string_view key, std::string_view value, boo
   insert(table, place, Slot{sought.prefix, make_record(key, value, false, fresh)});
 }
 
-void Overlay::append(Table table, std::string_view key, std::string_view value) {
-  const Records& records = this->records(table);
-  // A tombstone may lie at or behind the new end of the table.
-  if (!records.empty() && records.rbegin()->key() >= key) return put(table, key, value, false);
-  insert(table, records.end(),
-         Slot{sought(table, key).prefix, make_record(key, value, false, true)});
-}
-
 void Overlay::erase(Table table, std::string_view key, bool nothing_below) {
   const Records& records = this->records(table);
   const Key sought = this->sought(table, key);
@@ -76,11 +68,27 @@ void Overlay::erase(Table table, std::string_view key, bool nothing_below) {
   insert(table, place, Slot{sought.prefix, make_record(key, {}, true, false)});
 }
 
+void Overlay::append(Table queue, std::string_view key, std::string_view value) {
+  const Records& records = this->records(queue);
+  CHECK(records.empty() || records.rbegin()->key() < key, "a queue grows at its end");
+  insert(queue, records.end(),
+         Slot{sought(queue, key).prefix, make_record(key, value, false, true)});
+}
+
+void Overlay::erase_before(Table queue, std::string_view key) {
+  Records& records = mutable_records(queue);
+  records.erase(records.begin(), records.lower_bound(sought(queue, key)));
+  fronts_[static_cast<std::size_t>(queue)] = key;
+}
+
 bool Overlay::empty() const {
-  for (const Records& records : tables_) {
-    if (!records.empty()) return false;
-  }
-  return true;
+  return size() == 0 && std::ranges::all_of(fronts_, &std::string::empty);
+}
+
+std::size_t Overlay::bytes() const {
+  std::size_t bytes = arena_.used();
+  for (const std::string& front : fronts_) bytes += front.size();
+  return bytes;
 }
 
 std::size_t Overlay::size() const {
@@ -92,6 +100,7 @@ std::size_t Overlay::size() const {
 void Overlay::clear(std::size_t keep_bytes) {
   for (Records& records : tables_) records.clear();
   for (Beginning& beginning : beginnings_) beginning.forget();
+  for (std::string& front : fronts_) front.clear();
   arena_.reset(keep_bytes);
 }
 

@@ -99,13 +99,16 @@ class Overlay {
 
   // `fresh`: the caller knows that no layer below has the key.
   void put(Table table, std::string_view key, std::string_view value, bool fresh);
-  // The key is greater than every key of the table, in any layer.
-  void append(Table table, std::string_view key, std::string_view value);
   void erase(Table table, std::string_view key, bool nothing_below);
+  void append(Table queue, std::string_view key, std::string_view value);
+  void erase_before(Table queue, std::string_view key);
+
+  // What erase_before() was last told; empty: nothing.
+  std::string_view front(Table queue) const { return fronts_[static_cast<std::size_t>(queue)]; }
 
   bool empty() const;
-  // Memory that the records and their order take.
-  std::size_t bytes() const { return arena_.used(); }
+  // Memory that what was written takes.
+  std::size_t bytes() const;
   std::size_t size() const;
 
   // Forgets everything, and keeps memory for the next round.
@@ -154,6 +157,7 @@ class Overlay {
   Arena arena_;
   std::array<Records, kTableCount> tables_;
   std::array<Beginning, kTableCount> beginnings_;
+  std::array<std::string, kTableCount> fronts_;
 };
 
 }  // namespace coord::service

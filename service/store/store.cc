@@ -57,6 +57,7 @@ class Store::Impl {
   const Environment& environment() const { return *environment_; }
 
   std::optional<std::string_view> get(Table table, std::string_view key) const {
+    if (key < front(table)) return std::nullopt;
     const Overlay::Record* record = active_->find(table, key);
     if (record == nullptr && frozen_ != nullptr) record = frozen_->find(table, key);
     if (record != nullptr) {
@@ -65,7 +66,7 @@ class Store::Impl {
     }
     if (!is_on_disk(table)) return std::nullopt;
     try {
-      return layers_get(reader_, environment_->databases(), table, key);
+      return disk_get(reader_, environment_->databases(), table, key);
     } catch (const LmdbFailure& failure) {
       disk_failed_(failure);
       return std::nullopt;
@@ -79,25 +80,37 @@ class Store::Impl {
                                        environment_->databases(),
                                        generation_,
                                        disk_failed_};
-    return std::make_unique<MergeCursor>(sources, table, from);
+    return std::make_unique<MergeCursor>(sources, table, std::max(from, front(table)));
   }
 
   void put(Table table, std::string_view key, std::string_view value) {
+    CHECK(!is_queue(table), "a queue is appended to");
     CHECK(!key.empty(), "the empty key is no key");
     ++generation_;
     active_->put(table, key, value, nothing_below(table));
   }
 
-  void append(Table table, std::string_view key, std::string_view value) {
-    CHECK(!key.empty(), "the empty key is no key");
-    ++generation_;
-    active_->append(table, key, value);
-  }
-
   void erase(Table table, std::string_view key) {
+    CHECK(!is_queue(table), "a queue goes from its front");
     if (key.empty()) return;
     ++generation_;
     active_->erase(table, key, nothing_below(table));
+  }
+
+  void append(Table queue, std::string_view key, std::string_view value) {
+    CHECK(is_queue(queue), "only queues grow at their end");
+    CHECK(!key.empty() && key.size() <= kLmdbKeyBytesMax, "a key of {} bytes", key.size());
+    CHECK(key >= front(queue), "behind what is gone");
+    ++generation_;
+    active_->append(queue, key, value);
+  }
+
+  void erase_before(Table queue, std::string_view key) {
+    CHECK(is_queue(queue), "only queues go from their front");
+    if (key <= front(queue)) return;
+    ++generation_;
+    active_->erase_before(queue, key);
+    fronts_[static_cast<std::size_t>(queue)] = key;
   }
 
   std::size_t overlay_bytes() const { return active_->bytes(); }
@@ -144,7 +157,7 @@ class Store::Impl {
     std::size_t pages = active_->bytes() / (kPagesInARow * kPageBytes);
     for (std::size_t i = 0; i < kTableCount; ++i) {
       const Table table = static_cast<Table>(i);
-      if (table == Table::kChanges || table == Table::kReplaced) continue;
+      if (is_queue(table)) continue;
       pages += std::min(active_->records(table).size(), leaf_pages_[i]);
     }
     return pages;
@@ -189,9 +202,15 @@ class Store::Impl {
   void begin_reading() {
     lmdb_must(mdb_txn_begin(environment_->env(), nullptr, MDB_RDONLY, &reader_), "txn_begin");
     note_what_is_on_disk();
+    for (std::size_t i = 0; i < kTableCount; ++i) {
+      const Table table = static_cast<Table>(i);
+      fronts_[i] = is_queue(table) ? queue_front(reader_, environment_->databases(), table) : "";
+    }
     stats_.disk_bytes = environment_->disk_bytes();
   }
 
+  // Empty for a map.
+  std::string_view front(Table table) const { return fronts_[static_cast<std::size_t>(table)]; }
   bool is_on_disk(Table table) const { return on_disk_[static_cast<std::size_t>(table)]; }
   bool nothing_below(Table table) const {
     return !is_on_disk(table) && (frozen_ == nullptr || frozen_->records(table).empty());
@@ -291,6 +310,8 @@ class Store::Impl {
   MDB_txn* reader_ = nullptr;
   std::array<bool, kTableCount> on_disk_{};  // whether the reader sees anything in that table
   std::array<std::size_t, kTableCount> leaf_pages_{};
+  // Of the queues, with what is not on disk yet. Every layer's is the same or less.
+  std::array<std::string, kTableCount> fronts_;
   std::uint64_t generation_ = 0;  // one more for all that makes cursors unusable
   Stats stats_;
 
@@ -329,11 +350,14 @@ std::unique_ptr<Cursor> Store::seek(Table table, std::string_view from) const {
 void Store::put(Table table, std::string_view key, std::string_view value) {
   impl_->put(table, key, value);
 }
-void Store::append(Table table, std::string_view key, std::string_view value) {
-  impl_->append(table, key, value);
-}
 void Store::erase(Table table, std::string_view key) {
   impl_->erase(table, key);
+}
+void Store::append(Table queue, std::string_view key, std::string_view value) {
+  impl_->append(queue, key, value);
+}
+void Store::erase_before(Table queue, std::string_view key) {
+  impl_->erase_before(queue, key);
 }
 
 std::size_t Store::overlay_bytes() const {

@@ -1,7 +1,7 @@
 // The tables: LMDB holds the state as of the last flush, an overlay in memory holds what was
 // applied since (DESIGN: "The state").
 //
-// put and erase touch memory only. When the overlay is full or old it is frozen, a new one takes
+// Writes touch memory only. When the overlay is full or old it is frozen, a new one takes
 // its place, and the flusher, a thread of the Store's own and the only writer of LMDB, writes the
 // frozen one in one synced transaction. When that is done the frozen overlay is dropped.
 //
@@ -47,8 +47,9 @@ class Store final : public Tables {
   std::optional<std::string_view> get(Table table, std::string_view key) const override;
   std::unique_ptr<Cursor> seek(Table table, std::string_view from) const override;
   void put(Table table, std::string_view key, std::string_view value) override;
-  void append(Table table, std::string_view key, std::string_view value) override;
   void erase(Table table, std::string_view key) override;
+  void append(Table queue, std::string_view key, std::string_view value) override;
+  void erase_before(Table queue, std::string_view key) override;
 
   // Bytes of memory that the active overlay takes.
   std::size_t overlay_bytes() const;

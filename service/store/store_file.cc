@@ -1,8 +1,10 @@
 #include "service/store/store_file.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "raft/base/check.h"
+#include "service/store/disk_cursor.h"
 
 namespace coord::service {
 
@@ -18,7 +20,7 @@ class FileCursor final : public Cursor {
   void next() override { cursor_.next(); }
 
  private:
-  LayerCursor cursor_;
+  DiskCursor cursor_;
 };
 
 [[noreturn]] void refuse_writing() {
@@ -70,20 +72,25 @@ StoreFile::~StoreFile() {
 }
 
 std::optional<std::string_view> StoreFile::get(Table table, std::string_view key) const {
-  return layers_get(reader_, databases_, table, key);
+  if (is_queue(table) && key < queue_front(reader_, databases_, table)) return std::nullopt;
+  return disk_get(reader_, databases_, table, key);
 }
 
 std::unique_ptr<Cursor> StoreFile::seek(Table table, std::string_view from) const {
+  if (is_queue(table)) from = std::max(from, queue_front(reader_, databases_, table));
   return std::make_unique<FileCursor>(reader_, databases_, table, from);
 }
 
 void StoreFile::put(Table, std::string_view, std::string_view) {
   refuse_writing();
 }
+void StoreFile::erase(Table, std::string_view) {
+  refuse_writing();
+}
 void StoreFile::append(Table, std::string_view, std::string_view) {
   refuse_writing();
 }
-void StoreFile::erase(Table, std::string_view) {
+void StoreFile::erase_before(Table, std::string_view) {
   refuse_writing();
 }
 

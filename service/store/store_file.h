@@ -19,8 +19,9 @@ class StoreFile final : public Tables {
   std::unique_ptr<Cursor> seek(Table table, std::string_view from) const override;
   // There is no writing: these stop the process.
   void put(Table table, std::string_view key, std::string_view value) override;
-  void append(Table table, std::string_view key, std::string_view value) override;
   void erase(Table table, std::string_view key) override;
+  void append(Table queue, std::string_view key, std::string_view value) override;
+  void erase_before(Table queue, std::string_view key) override;
 
  private:
   StoreFile() = default;

@@ -49,12 +49,25 @@ std::unique_ptr<Cursor> MapTables::seek(Table table, std::string_view from) cons
   return std::make_unique<MapCursor>(*this, table, from);
 }
 
-void MapTables::append(Table table, std::string_view key, std::string_view value) {
-  CHECK(at(table).empty() || at(table).rbegin()->first < key, "not the greatest key");
-  put(table, key, value);
+void MapTables::append(Table queue, std::string_view key, std::string_view value) {
+  CHECK(is_queue(queue));
+  CHECK(at(queue).empty() || at(queue).rbegin()->first < key, "not the greatest key");
+  insert(queue, key, value);
+}
+
+void MapTables::erase_before(Table queue, std::string_view key) {
+  CHECK(is_queue(queue));
+  const std::string front(key);
+  end_views();
+  at(queue).erase(at(queue).begin(), at(queue).lower_bound(front));
 }
 
 void MapTables::put(Table table, std::string_view key, std::string_view value) {
+  CHECK(!is_queue(table));
+  insert(table, key, value);
+}
+
+void MapTables::insert(Table table, std::string_view key, std::string_view value) {
   std::string new_key(key);
   std::string new_value(value);
   end_views();
@@ -62,6 +75,7 @@ void MapTables::put(Table table, std::string_view key, std::string_view value) {
 }
 
 void MapTables::erase(Table table, std::string_view key) {
+  CHECK(!is_queue(table));
   const std::string old_key(key);
   end_views();
   at(table).erase(old_key);

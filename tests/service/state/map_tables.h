@@ -1,6 +1,6 @@
 // Tables in a std::map, as strict as the interface allows: what a get or a cursor returned is
-// scribbled over by the next put or erase, a cursor used after it fails a CHECK, and append() wants
-// the greatest key.
+// scribbled over by the next write, a cursor used after it fails a CHECK, and append() wants the
+// greatest key.
 #pragma once
 
 #include <array>
@@ -19,9 +19,10 @@ class MapTables final : public Tables {
 
   std::optional<std::string_view> get(Table table, std::string_view key) const override;
   std::unique_ptr<Cursor> seek(Table table, std::string_view from) const override;
-  void append(Table table, std::string_view key, std::string_view value) override;
   void put(Table table, std::string_view key, std::string_view value) override;
   void erase(Table table, std::string_view key) override;
+  void append(Table queue, std::string_view key, std::string_view value) override;
+  void erase_before(Table queue, std::string_view key) override;
 
   const Contents& contents() const { return contents_; }
   // As Store::replace().
@@ -40,6 +41,7 @@ class MapTables final : public Tables {
   const std::map<std::string, std::string>& at(Table table) const {
     return contents_[static_cast<std::size_t>(table)];
   }
+  void insert(Table table, std::string_view key, std::string_view value);
   std::string_view lend(const std::string& bytes) const;
   void end_views();
 

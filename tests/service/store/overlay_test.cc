@@ -82,7 +82,7 @@ RC_GTEST_PROP(OverlayProperty, HoldsWhatAMapHolds_InItsOrder, (std::uint64_t see
   for (int round = 0; round < 2; ++round) {
     AlikeKeys keys(random);
     OverlayTwin twin;
-    std::set<std::string> appended;  // no layer below has these: no tombstone hides them
+    std::set<std::string> fresh;  // no layer below has these: no tombstone hides them
     const std::uint64_t steps = random.chance(1, 10) ? 8'000 : random.below(700);
     for (std::uint64_t i = 0; i < steps; ++i) {
       const std::string key = keys.draw();
@@ -93,15 +93,15 @@ RC_GTEST_PROP(OverlayProperty, HoldsWhatAMapHolds_InItsOrder, (std::uint64_t see
         twin[key] = value;
       } else if (what < 7) {
         overlay.erase(kOverlayTable, key, false);
-        if (appended.erase(key) > 0) {
+        if (fresh.erase(key) > 0) {
           twin.erase(key);
         } else {
           twin[key] = std::nullopt;
         }
-      } else if (what < 8 && (twin.empty() || twin.rbegin()->first < key)) {
-        overlay.append(kOverlayTable, key, "appended");
-        twin[key] = "appended";
-        appended.insert(key);
+      } else if (what < 8 && !twin.contains(key)) {
+        overlay.put(kOverlayTable, key, "fresh", true);
+        twin[key] = "fresh";
+        fresh.insert(key);
       } else {
         compare_overlay_at(overlay, twin, key);
       }

@@ -37,6 +37,53 @@ struct Opened {
   Fixture f;
 };
 
+// A block of three records of which the front has passed one.
+TEST(Snapshot, OfAQueue_BeginsAtItsFront) {
+  Fixture f;
+  f.open();
+  for (const char* key : {"1", "2", "3"}) f.store->append(Table::kChanges, key, "x");
+  f.flush();
+  f.store->erase_before(Table::kChanges, "2");
+  f.set_position(1, 1);
+  f.flush();
+  const auto snapshot = f.copy();
+  ASSERT_TRUE(snapshot.ok()) << snapshot.error().message;
+  const auto file = StoreFile::open(snapshot->file);
+  ASSERT_TRUE(file.ok());
+  EXPECT_EQ((*file)->get(Table::kChanges, "1"), std::nullopt);
+  EXPECT_EQ((*file)->get(Table::kChanges, "2"), "x");
+  EXPECT_EQ((*file)->seek(Table::kChanges, "")->key(), "2");
+  EXPECT_EQ(Opened(snapshot->file).f.scan("", Table::kChanges), "2=x 3=x");
+}
+
+// What LMDB hands over is not taken on trust: it has no checksums.
+TEST(Snapshot, WithADamagedBlock_IsCorrupt) {
+  constexpr std::string_view kNumbersOfFive{"\5\0\0\0\5\0\0\0", 8};
+  for (const std::string& block :
+       {std::string("x"), std::string(8, '\xff'), std::string(kNumbersOfFive) + "key",
+        std::string(kNumbersOfFive) + "12345value" + "and"}) {
+    TemporaryDirectory directory;
+    {
+      auto environment = Environment::open(directory.path(), std::size_t{1} << 30);
+      ASSERT_TRUE(environment.ok());
+      MDB_txn* txn = nullptr;
+      lmdb_must(mdb_txn_begin((*environment)->env(), nullptr, 0, &txn), "txn_begin");
+      MDB_val key = val_of("1");
+      MDB_val value = val_of(block);
+      const MDB_dbi queue = (*environment)->databases().of(Table::kChanges);
+      lmdb_must(mdb_put(txn, queue, &key, &value, 0), "put");
+      lmdb_must(mdb_txn_commit(txn), "txn_commit");
+    }
+    const auto content = content_of(directory.path() / kDataFile, [](const Tables& tables) {
+      for (auto at = tables.seek(Table::kChanges, ""); at->valid(); at->next()) {
+      }
+      return Result<SnapshotContent>(SnapshotContent());
+    });
+    ASSERT_FALSE(content.ok());
+    EXPECT_EQ(content.error().code, ErrorCode::kCorrupt) << content.error().message;
+  }
+}
+
 TEST(Snapshot, OfAStore_OpensAsTheSameStore) {
   Fixture f;
   f.open();

@@ -32,7 +32,7 @@ std::string random_key(Prng& random) {
   return key;
 }
 
-constexpr Table kTables[] = {Table::kKeys, Table::kChanges, Table::kLocks};
+constexpr Table kTables[] = {Table::kKeys, Table::kChanges, Table::kReplaced, Table::kLocks};
 
 class Machine {
  public:
@@ -47,16 +47,16 @@ class Machine {
 
  private:
   void step() {
-    const Table table = kTables[random_.below(3)];
+    const Table table = kTables[random_.below(std::size(kTables))];
     auto& twin = twin_[static_cast<std::size_t>(table)];
     const std::uint64_t what = random_.below(100);
-    if (what < 35) {
+    if (is_queue(table) && what < 65) {
+      write_queue(table, twin);
+    } else if (what < 40) {
       const std::string key = known_or_random(twin);
       const std::string value(random_.below(40), static_cast<char>('0' + random_.below(10)));
       fixture_.store->put(table, key, value);
       twin[key] = value;
-    } else if (what < 45) {
-      append(table, twin);
     } else if (what < 65) {
       const std::string key = known_or_random(twin);
       fixture_.store->erase(table, key);
@@ -76,16 +76,31 @@ class Machine {
 
   std::string known_or_random(const std::map<std::string, std::string>& twin) {
     if (twin.empty() || random_.chance(1, 2)) return random_key(random_);
-    auto at = twin.lower_bound(random_key(random_));
+    auto at = twin.lower_bound(random_.chance(1, 2) ? random_key(random_)
+                                                    : fmt::format("{:08}", random_.below(next_)));
     return at == twin.end() ? twin.begin()->first : at->first;
   }
 
-  void append(Table table, std::map<std::string, std::string>& twin) {
-    std::string key = twin.empty() ? "a" : twin.rbegin()->first;
-    key = random_.chance(1, 4) ? random_key(random_) : key + "ab\0\xff"[random_.below(4)];
-    if (!twin.empty() && key <= twin.rbegin()->first) return;
-    fixture_.store->append(table, key, "appended");
-    twin[key] = "appended";
+  // As the keys of queues are: numbers, each with those behind it. Some records fill a block, some
+  // are larger than one.
+  void write_queue(Table table, std::map<std::string, std::string>& twin) {
+    constexpr std::size_t kSizes[] = {0, 20, 300, 1000, 1960, 3000, 9000};
+    if (random_.chance(9, 10)) {
+      for (std::uint64_t i = random_.below(20); i > 0; --i) {
+        next_ += 1 + random_.below(3);
+        const std::string key = fmt::format("{:08}", next_);
+        const std::string value(
+            kSizes[random_.below(random_.chance(1, 5) ? 7 : 3)] + random_.below(20),
+            static_cast<char>('0' + random_.below(10)));
+        fixture_.store->append(table, key, value);
+        twin[key] = value;
+      }
+    } else {
+      std::string key = fmt::format("{:08}", next_ + 1);  // all of it
+      if (!random_.chance(1, 8)) key = std::min(key, known_or_random(twin));
+      fixture_.store->erase_before(table, key);
+      twin.erase(twin.begin(), twin.lower_bound(key));
+    }
   }
 
   void begin_or_finish_flush() {
@@ -133,6 +148,7 @@ class Machine {
   }
 
   Prng random_;
+  std::uint64_t next_ = 1;  // the number in the greatest key of any queue
   Fixture fixture_;
   Twin twin_;     // what reads have to give
   Twin frozen_;   // as of the last flush that was begun

@@ -110,34 +110,83 @@ TEST(Store, Flush_CanBeginWithinTheDoneOfAnother) {
   EXPECT_EQ(f.scan(), "a=1 b=2");
 }
 
-TEST(Store, AppendThenErase_WithinOneOverlay_LeavesNothing) {
+// What a queue has in memory, on its way to the disk and on the disk goes from the front alike.
+TEST(Store, Queue_GoesFromItsFront_WhereverItsRecordsAre) {
   Fixture f;
   f.open();
-  f.store->append(Table::kChanges, "00001", "x");
+  const auto append = [&](int first, int last) {
+    for (int i = first; i <= last; ++i) {
+      f.store->append(Table::kChanges, fmt::format("{:02}", i), fmt::format("{}", i));
+    }
+  };
+  const auto scan = [&](std::string_view from = {}) { return f.scan(from, Table::kChanges); };
+  append(1, 3);
   f.flush();
-  // The table has something on disk now, so that only the append says that nothing is below.
-  for (int i = 2; i < 100; ++i) f.store->append(Table::kChanges, fmt::format("{:05}", i), "x");
-  for (int i = 2; i < 100; ++i) f.store->erase(Table::kChanges, fmt::format("{:05}", i));
-  bool done = false;
-  f.store->flush([&] { done = true; });
-  EXPECT_TRUE(done) << "an overlay without records has nothing to flush";
-  EXPECT_EQ(f.scan("", Table::kChanges), "00001=x");
+  append(4, 5);
+  f.store->flush([] {});
+  append(6, 7);
+  EXPECT_EQ(scan(), "01=1 02=2 03=3 04=4 05=5 06=6 07=7");
+  f.store->erase_before(Table::kChanges, "03");
+  EXPECT_EQ(scan(), "03=3 04=4 05=5 06=6 07=7");
+  EXPECT_EQ(scan("01"), scan());
+  EXPECT_EQ(f.get("02", Table::kChanges), "(none)");
+  EXPECT_EQ(f.get("03", Table::kChanges), "3");
+  f.store->erase_before(Table::kChanges, "05");
+  EXPECT_EQ(scan(), "05=5 06=6 07=7");
+  f.store->erase_before(Table::kChanges, "07");
+  f.store->erase_before(Table::kChanges, "02");
+  EXPECT_EQ(scan(), "07=7") << "the front does not go back";
+  f.queue.run_one();
+  EXPECT_EQ(scan(), "07=7");
+  f.flush();
+  f.open();
+  EXPECT_EQ(scan(), "07=7") << "of a block of which some has gone";
+  EXPECT_EQ(f.get("06", Table::kChanges), "(none)");
+  f.store->erase_before(Table::kChanges, "08");
+  EXPECT_EQ(scan(), "");
+  append(8, 8);
+  f.flush();
+  f.open();
+  EXPECT_EQ(scan(), "08=8");
+  EXPECT_EQ(f.scan("", Table::kReplaced), "") << "each queue has its own front";
 }
 
-TEST(Store, Append_BehindATombstone_IsFoundInOrder) {
+TEST(Store, Queue_ThatOnlyShrinks_IsFlushed) {
   Fixture f;
   f.open();
   f.store->append(Table::kChanges, "1", "x");
-  f.store->append(Table::kChanges, "9", "x");
   f.flush();
-  f.store->erase(Table::kChanges, "9");
-  f.store->append(Table::kChanges, "5", "y");
-  EXPECT_EQ(f.scan("", Table::kChanges), "1=x 5=y");
-  f.store->append(Table::kChanges, "9", "z");
-  f.store->erase(Table::kChanges, "9");
-  EXPECT_EQ(f.scan("", Table::kChanges), "1=x 5=y");
+  f.store->erase_before(Table::kChanges, "2");
+  EXPECT_GT(f.store->overlay_bytes(), 0u) << "which is when a flush becomes due";
+  bool done = false;
+  f.store->flush([&] { done = true; });
+  EXPECT_FALSE(done);
+  f.queue.run_one();
+  f.open();
+  EXPECT_EQ(f.scan("", Table::kChanges), "");
+}
+
+// Around what fits a block, and a page.
+TEST(Store, Queue_TakesRecordsOfAnySize) {
+  Fixture f;
+  f.open();
+  std::string expected;
+  int number = 0;
+  for (const std::size_t size :
+       {0, 1, 900, 1979, 1980, 1981, 1990, 2100, 4096, 5, 100'000, 0, 30}) {
+    const std::string key = fmt::format("{:012}", ++number);
+    const std::string value(size, static_cast<char>('a' + number));
+    f.store->append(Table::kReplaced, key, value);
+    expected += (expected.empty() ? "" : " ") + key + "=" + value;
+  }
   f.flush();
-  EXPECT_EQ(f.scan("", Table::kChanges), "1=x 5=y");
+  f.open();
+  EXPECT_EQ(f.scan("", Table::kReplaced), expected);
+  for (int i = 1; i <= number; ++i) {
+    EXPECT_NE(f.get(fmt::format("{:012}", i), Table::kReplaced), "(none)") << i;
+    EXPECT_EQ(f.get(fmt::format("{:012}x", i), Table::kReplaced), "(none)") << i;
+    EXPECT_TRUE(expected.ends_with(f.scan(fmt::format("{:012}", i), Table::kReplaced))) << i;
+  }
 }
 
 TEST(Store, OverwritingOneKey_DoesNotGrowTheOverlay) {

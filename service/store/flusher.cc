@@ -13,7 +13,7 @@ namespace coord::service {
 namespace {
 // Records of LMDB's after which the memory is looked at: each may bring in some pages of each
 // level.
-constexpr std::size_t kLookInterval = 16;
+constexpr std::size_t kLookInterval = 64;
 }  // namespace
 
 Flusher::Flusher(std::function<void(Flushed)> finished)

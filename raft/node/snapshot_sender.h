@@ -17,7 +17,7 @@ struct SnapshotSendOptions {
   std::size_t chunk_bytes = limits::kSnapshotChunkBytes;
   std::size_t window_bytes = 16 * limits::kSnapshotChunkBytes;
   // So that the others' reads and writes do not suffer.
-  std::uint64_t bytes_per_second = 96 * limits::kMiB;
+  std::uint64_t bytes_per_second = 128 * limits::kMiB;
   // Without progress for so long, what was sent and not stored is sent again...
   Duration patience = seconds(1);
   // ... and after so long it is given up, to be begun anew with a newer snapshot. Of a peer that

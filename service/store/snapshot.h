@@ -41,7 +41,7 @@ struct CopyOptions {
   // under that name, or that name and ".tmp", is replaced.
   std::filesystem::path target;
   // Of what is written; zero: as fast as it goes. A slow copy lets LMDB's file grow for longer.
-  std::uint64_t bytes_per_second = std::uint64_t{128} << 20;
+  std::uint64_t bytes_per_second = std::uint64_t{192} << 20;
   ReadContent read_content;
 };
 

@@ -83,8 +83,8 @@ inline constexpr std::uint64_t kNearBytes = 16 * kMiB;
 inline constexpr std::uint64_t kChangeBytesMin = kKiB / 2;
 
 // History. A command that compacts it takes so many changes, and about so many bytes of them, or
-// those of one revision: applying one takes a few hundredths of a millisecond, and less than one
-// where a revision is so large that thousands of small changes are near no more.
+// those of one revision: applying one takes a few hundredths of a millisecond, and a look-up more
+// for each delete. A revision that deleted very many keys takes as long as it did when it was made.
 inline constexpr std::size_t kCompactChangesMax = 256;
 inline constexpr std::uint64_t kCompactBytesMax = kMiB / 2;
 // How many such commands may be proposed and not applied.

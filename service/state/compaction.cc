@@ -7,6 +7,30 @@
 
 namespace coord::service {
 
+namespace {
+
+struct Deleted {
+  std::string key;
+  ChangeId by;
+};
+
+// Of the changes from `from` on and before the line. A portion of them, because a write to a table
+// ends every view into it, and one revision may have any number of deletes.
+std::vector<Deleted> read_deleted(const Tables& tables, ChangeId from, Revision line) {
+  constexpr std::size_t kPortion = 256;
+  std::vector<Deleted> deleted;
+  const auto cursor = tables.seek(Table::kChanges, ChangeKey(from));
+  for (; cursor->valid() && deleted.size() < kPortion; cursor->next()) {
+    const ChangeId id = change_id(cursor->key());
+    if (id.revision >= line) break;
+    const auto change = read_record<ChangeRecord>(Table::kChanges, cursor->key(), cursor->value());
+    if (change.deleted) deleted.push_back({std::string(change.key), id});
+  }
+  return deleted;
+}
+
+}  // namespace
+
 CompactionStep Keyspace::compaction_step(Revision from, Revision target, std::size_t changes_max,
                                          std::uint64_t bytes_max) const {
   const Revision first = std::max(from, compacted_);
@@ -41,22 +65,15 @@ void Keyspace::compact(Revision line) {
 
 // Nobody asks any more what they replaced, or whether a key was there before it was deleted.
 void Keyspace::pass_changes(Revision line) {
-  struct Deleted {
-    std::string key;
-    ChangeId by;
-  };
-  // First all of them, because a write to a table ends every view into it.
-  std::vector<Deleted> deleted;
-  const auto cursor = tables().seek(Table::kChanges, ChangeKey({compacted_, 0}));
-  for (; cursor->valid(); cursor->next()) {
-    const ChangeId id = change_id(cursor->key());
-    if (id.revision >= line) break;
-    const auto change = read_record<ChangeRecord>(Table::kChanges, cursor->key(), cursor->value());
-    if (change.deleted) deleted.push_back({std::string(change.key), id});
-  }
-  for (const auto& [key, by] : deleted) {
-    const auto record = newest(key);
-    if (record && record->modified == by) writer_.erase(Table::kKeys, key);
+  ChangeId from{compacted_, 0};
+  while (true) {
+    const std::vector<Deleted> deleted = read_deleted(tables(), from, line);
+    if (deleted.empty()) break;
+    for (const auto& [key, by] : deleted) {
+      const auto record = newest(key);
+      if (record && record->modified == by) writer_.erase(Table::kKeys, key);
+    }
+    from = {deleted.back().by.revision, deleted.back().by.number + 1};
   }
   writer_.erase_before(Table::kReplaced, ChangeKey({line, 0}));
 }

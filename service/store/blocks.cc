@@ -24,10 +24,14 @@ std::string front_name(Table queue) {
   return "front of " + database_name(static_cast<std::size_t>(queue));
 }
 
+// The file is, this is not a bug of ours.
+[[noreturn]] void damaged() {
+  throw LmdbFailure{MDB_CORRUPTED, "cursor_get"};
+}
+
 // The first `size` bytes of `rest`, which are taken off it.
 std::string_view take(std::string_view& rest, std::size_t size) {
-  // Damage of the file, not a bug of ours.
-  if (rest.size() < size) throw LmdbFailure{MDB_CORRUPTED, "cursor_get"};
+  if (rest.size() < size) damaged();
   const std::string_view taken = rest.substr(0, size);
   rest.remove_prefix(size);
   return taken;
@@ -68,8 +72,11 @@ BlockCursor::~BlockCursor() {
 }
 
 void BlockCursor::next() {
+  const std::string_view before = key_;
   valid_ = !rest_.empty() || move(MDB_NEXT);
-  if (valid_) read();
+  if (!valid_) return;
+  read();
+  if (key_ <= before) damaged();
 }
 
 // To the last block that does not begin behind the key, or else to the first one.

@@ -10,7 +10,8 @@
 //                      with numbers in the machine's byte order, as LMDB has its own
 //
 // What goes from the front is hidden at once by a key, the front, which is kept in the database
-// "store"; a block goes when the last of its records has.
+// "store". A block goes with a later move of the front, once the next one begins where that is or
+// before; so the last one stays.
 //
 // The reading side belongs to the thread of its transaction, and so does the writing side.
 #pragma once

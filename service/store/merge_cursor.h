@@ -1,6 +1,8 @@
 // The cursor over a whole table: the active overlay over the frozen one over LMDB. Of records with
 // the same key the uppermost counts, and a tombstone there means that there is none.
 //
+// Of a queue nothing before its front is sought.
+//
 // Loop thread. Any write to the store makes it unusable, which it checks.
 #pragma once
 

@@ -1,5 +1,6 @@
 // What was written since the last flush, in memory: for each table an ordered set of records, each
-// a value or the mark that the key is gone (a tombstone, which hides what lies below).
+// a value or, in a map, the mark that the key is gone (a tombstone, which hides what lies below). A
+// queue has no tombstones, but a front.
 //
 // Active: loop thread only. Frozen: nobody writes, the loop and the flusher read.
 #pragma once

@@ -52,12 +52,14 @@ std::unique_ptr<Cursor> MapTables::seek(Table table, std::string_view from) cons
 void MapTables::append(Table queue, std::string_view key, std::string_view value) {
   CHECK(is_queue(queue));
   CHECK(at(queue).empty() || at(queue).rbegin()->first < key, "not the greatest key");
+  CHECK(key >= fronts_[static_cast<std::size_t>(queue)], "behind what is gone");
   insert(queue, key, value);
 }
 
 void MapTables::erase_before(Table queue, std::string_view key) {
   CHECK(is_queue(queue));
-  const std::string front(key);
+  std::string& front = fronts_[static_cast<std::size_t>(queue)];
+  front = std::max(front, std::string(key));
   end_views();
   at(queue).erase(at(queue).begin(), at(queue).lower_bound(front));
 }

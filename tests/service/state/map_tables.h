@@ -29,6 +29,7 @@ class MapTables final : public Tables {
   void replace(const Contents& contents) {
     end_views();
     contents_ = contents;
+    fronts_ = {};
   }
   std::size_t size(Table table) const { return at(table).size(); }
 
@@ -46,6 +47,7 @@ class MapTables final : public Tables {
   void end_views();
 
   Contents contents_;
+  std::array<std::string, kTableCount> fronts_;
   std::uint64_t changes_ = 0;
   mutable std::vector<std::unique_ptr<std::string>> lent_;
 };

@@ -60,6 +60,30 @@ TEST(Replace, TakesThePlaceOfAll_AlsoOfWhatIsInMemory) {
   EXPECT_EQ(r.f.scan(), "more=2 whose=theirs 7");
 }
 
+// Their front counts then, whether it is before ours or behind it.
+TEST(Replace, BringsTheFrontOfAQueue) {
+  for (const char* ours : {"2", "6"}) {
+    Replacing r;
+    for (const char* key : {"1", "2", "3", "4", "5", "6"}) {
+      r.f.store->append(Table::kChanges, key, "ours");
+      r.theirs.store->append(Table::kChanges, key, "theirs");
+    }
+    r.f.flush();
+    r.theirs.flush();
+    r.f.store->erase_before(Table::kChanges, ours);
+    r.theirs.store->erase_before(Table::kChanges, "4");
+    const std::string expected = "4=theirs 5=theirs 6=theirs";
+    ASSERT_TRUE(r.replace(r.stage(7)).ok());
+    EXPECT_EQ(r.f.scan("", Table::kChanges), expected);
+    EXPECT_EQ(r.f.get("4", Table::kChanges), "theirs");
+    EXPECT_EQ(r.f.get("3", Table::kChanges), "(none)");
+    r.f.store->append(Table::kChanges, "7", "ours");
+    r.f.flush();
+    r.f.open();
+    EXPECT_EQ(r.f.scan("", Table::kChanges), expected + " 7=ours");
+  }
+}
+
 TEST(Replace, IsRemembered_WithItsLastEntry) {
   Replacing r;
   EXPECT_EQ(r.f.store->installed_at(), raft::LogId());

@@ -61,7 +61,8 @@ TEST(Snapshot, WithADamagedBlock_IsCorrupt) {
   constexpr std::string_view kNumbersOfFive{"\5\0\0\0\5\0\0\0", 8};
   for (const std::string& block :
        {std::string("x"), std::string(8, '\xff'), std::string(kNumbersOfFive) + "key",
-        std::string(kNumbersOfFive) + "12345value" + "and"}) {
+        std::string(kNumbersOfFive) + "12345value" + "and",
+        std::string(kNumbersOfFive) + "12345value" + std::string(kNumbersOfFive) + "12345again"}) {
     TemporaryDirectory directory;
     {
       auto environment = Environment::open(directory.path(), std::size_t{1} << 30);

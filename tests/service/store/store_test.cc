@@ -6,6 +6,7 @@
 
 #include <fstream>
 
+#include "service/store/environment.h"
 #include "service/store/merge_cursor.h"
 #include "tests/service/store/fixture.h"
 
@@ -164,6 +165,27 @@ TEST(Store, Queue_ThatOnlyShrinks_IsFlushed) {
   f.queue.run_one();
   f.open();
   EXPECT_EQ(f.scan("", Table::kChanges), "");
+}
+
+// LMDB puts what is too large for half a page into pages of its own, which go in runs.
+TEST(Store, Queue_OfSmallRecords_TakesNoPagesOfTheirOwn) {
+  Fixture f;
+  f.open();
+  constexpr std::size_t kRecords = 3000;
+  for (std::size_t i = 0; i < kRecords; ++i) {
+    f.store->append(Table::kChanges, fmt::format("{:012}", i), std::string(i % 1500, 'x'));
+  }
+  f.flush();
+  f.store.reset();
+  const auto environment = Environment::open(f.directory.path(), std::size_t{1} << 30);
+  ASSERT_TRUE(environment.ok());
+  MDB_txn* txn = nullptr;
+  lmdb_must(mdb_txn_begin((*environment)->env(), nullptr, MDB_RDONLY, &txn), "txn_begin");
+  MDB_stat stat;
+  lmdb_must(mdb_stat(txn, (*environment)->databases().of(Table::kChanges), &stat), "stat");
+  mdb_txn_abort(txn);
+  EXPECT_EQ(stat.ms_overflow_pages, 0u);
+  EXPECT_LT(stat.ms_entries, kRecords * 3 / 4) << "several to a block";
 }
 
 // Around what fits a block, and a page.

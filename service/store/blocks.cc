@@ -16,10 +16,6 @@ constexpr std::size_t kBlockBytesMax = 2000;
 
 using Sizes = std::array<std::uint32_t, 2>;  // of a key, of a value
 
-std::string_view view_of(const MDB_val& val) {
-  return {static_cast<const char*>(val.mv_data), val.mv_size};
-}
-
 std::string front_name(Table queue) {
   return "front of " + database_name(static_cast<std::size_t>(queue));
 }

@@ -13,10 +13,6 @@ namespace {
 constexpr std::size_t kLayerPrefixBytes = 8;
 constexpr std::string_view kNextLayerName = "next_layer";
 
-std::string_view view_of(const MDB_val& val) {
-  return {static_cast<const char*>(val.mv_data), val.mv_size};
-}
-
 void store_big_endian(char* target, std::uint64_t number) {
   if constexpr (std::endian::native == std::endian::little) number = __builtin_bswap64(number);
   std::memcpy(target, &number, sizeof number);
@@ -91,7 +87,7 @@ void LayerCursor::next() {
 
 std::string_view LayerCursor::slice() const {
   const Level& level = levels_.back();
-  std::string_view slice = view(level.key);
+  std::string_view slice = view_of(level.key);
   if (level.layer != 0) slice.remove_prefix(kLayerPrefixBytes);
   return slice;
 }
@@ -110,7 +106,7 @@ bool LayerCursor::open(LayerId layer, std::string_view& from) {
   const bool found = move(sought.view().empty() ? MDB_FIRST : MDB_SET_RANGE);
   // Only the link of the sought key itself is entered in its middle; any other record that was
   // found is greater than the key, and so is all that is behind it.
-  if (found && sought.is_link() && view(level.key) == sought.view()) from = rest;
+  if (found && sought.is_link() && view_of(level.key) == sought.view()) from = rest;
   return found;
 }
 
@@ -128,7 +124,7 @@ bool LayerCursor::move(MDB_cursor_op op) {
   if (level.layer == 0) return true;
   char prefix[kLayerPrefixBytes];
   store_big_endian(prefix, level.layer);
-  return view(level.key).starts_with(std::string_view(prefix, kLayerPrefixBytes));
+  return view_of(level.key).starts_with(std::string_view(prefix, kLayerPrefixBytes));
 }
 
 // From where a move has led to the next end of a key: down through links, up out of layers that
@@ -152,7 +148,7 @@ void LayerCursor::settle(bool found, std::string_view from) {
 void LayerCursor::compose() {
   key_.clear();
   for (const Level& level : levels_) {
-    std::string_view slice = view(level.key);
+    std::string_view slice = view_of(level.key);
     if (level.layer != 0) slice.remove_prefix(kLayerPrefixBytes);
     if (level.key.mv_size == kLmdbKeyBytesMax) slice.remove_suffix(1);
     key_ += slice;

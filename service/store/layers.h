@@ -64,6 +64,9 @@ inline bool lmdb_found(int code, const char* call) {
 inline MDB_val val_of(std::string_view text) {
   return {text.size(), const_cast<char*>(text.data())};
 }
+inline std::string_view view_of(const MDB_val& val) {
+  return {static_cast<const char*>(val.mv_data), val.mv_size};
+}
 
 // What a record of one layer is called, in place.
 class LayerKey {
@@ -93,7 +96,7 @@ class LayerCursor {
 
   bool valid() const { return !levels_.empty(); }
   std::string_view key() const { return levels_.size() == 1 ? slice() : std::string_view(key_); }
-  std::string_view value() const { return view(levels_.back().value); }
+  std::string_view value() const { return view_of(levels_.back().value); }
   void next();
 
  private:
@@ -103,9 +106,6 @@ class LayerCursor {
     MDB_val key;
     MDB_val value;
   };
-  static std::string_view view(const MDB_val& val) {
-    return {static_cast<const char*>(val.mv_data), val.mv_size};
-  }
   std::string_view slice() const;
   bool open(LayerId layer, std::string_view& from);
   void close();

@@ -29,8 +29,9 @@ namespace coord::service {
 inline constexpr const char* kDataFile = "data.mdb";
 inline constexpr const char* kLockFile = "lock.mdb";
 
-// Of all files that the process has mapped; it needs a few megabytes for its program.
-inline constexpr std::size_t kMappedBytesMax = std::size_t{256} << 20;
+// A member is to do with 600 MiB. Between two looks some tens may be added.
+inline constexpr MapMemory::Limit kMemoryLimit{.resident_bytes = std::size_t{480} << 20,
+                                               .mapped_bytes_min = std::size_t{128} << 20};
 
 // What to tell a person.
 Error describe_failure(const LmdbFailure& failure, const std::filesystem::path& file);
@@ -61,10 +62,10 @@ class Environment {
   // Of LMDB's file, as of the last commit.
   std::uint64_t disk_bytes() const;
 
-  // Empties the page tables of the map if the process has too much of its files in them. Cheap if
+  // Takes pages of the map out of the page tables if the process has too much in them. Cheap if
   // not. Any thread.
-  bool memory_is_large() const { return memory_->resident_bytes() > kMappedBytesMax; }
-  void look_after_memory() const { memory_->look(kMappedBytesMax); }
+  bool memory_is_large() const { return memory_->is_past(kMemoryLimit); }
+  void look_after_memory() const { memory_->look(kMemoryLimit); }
 
   // That this file came as a snapshot which ends with that entry; zero if it did not.
   raft::LogId installed_at() const { return installed_at_; }

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cinttypes>
@@ -15,8 +16,14 @@
 
 namespace coord::service {
 
+namespace {
+// Of the file. Were all of it taken out at once, what is mapped would be half of what may be, on
+// average, and most of what was taken out would be asked for again.
+constexpr std::size_t kParts = 16;
+}  // namespace
+
 MapMemory::MapMemory(int file, std::size_t bytes)
-    : statm_(::open("/proc/self/statm", O_RDONLY | O_CLOEXEC)) {
+    : file_(file), statm_(::open("/proc/self/statm", O_RDONLY | O_CLOEXEC)) {
   struct stat wanted {};
   if (::fstat(file, &wanted) != 0) return;
   std::ifstream maps("/proc/self/maps");
@@ -36,22 +43,48 @@ MapMemory::MapMemory(int file, std::size_t bytes)
   }
 }
 
-std::size_t MapMemory::resident_bytes() const {
+MapMemory::Usage MapMemory::usage() const {
   std::array<char, 128> text;
   const ssize_t got = ::pread(statm_.get(), text.data(), text.size(), 0);
-  if (got <= 0) return 0;
+  if (got <= 0) return {};
   // SIZE RESIDENT SHARED ..., in pages; shared are those of files.
   std::string_view rest(text.data(), static_cast<std::size_t>(got));
-  for (int i = 0; i < 2; ++i) rest.remove_prefix(std::min(rest.find(' '), rest.size() - 1) + 1);
-  std::size_t pages = 0;
-  std::from_chars(rest.data(), rest.data() + rest.size(), pages);
-  return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const auto next = [&rest] {
+    rest.remove_prefix(std::min(rest.find(' '), rest.size() - 1) + 1);
+    std::size_t pages = 0;
+    std::from_chars(rest.data(), rest.data() + rest.size(), pages);
+    return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  };
+  const std::size_t resident = next();
+  return {.resident_bytes = resident, .mapped_bytes = next()};
 }
 
-bool MapMemory::look(std::size_t limit_bytes) const {
-  if (begin_ == nullptr || resident_bytes() <= limit_bytes) return false;
-  // Nothing is lost: the map is read-only, and shared with the file.
-  return ::madvise(begin_, bytes_, MADV_DONTNEED) == 0;
+std::size_t MapMemory::excess_of(const Usage& usage, const Limit& limit) {
+  const std::size_t others =
+      usage.resident_bytes - std::min(usage.mapped_bytes, usage.resident_bytes);
+  const std::size_t rest = limit.resident_bytes - std::min(others, limit.resident_bytes);
+  const std::size_t allowed = std::max(rest, limit.mapped_bytes_min);
+  return usage.mapped_bytes - std::min(allowed, usage.mapped_bytes);
+}
+
+std::size_t MapMemory::file_bytes() const {
+  struct stat status {};
+  if (::fstat(file_, &status) != 0) return 0;
+  return std::min(bytes_, static_cast<std::size_t>(status.st_size));
+}
+
+bool MapMemory::look(const Limit& limit) {
+  if (begin_ == nullptr || !is_past(limit)) return false;
+  const std::size_t page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const std::size_t pages = file_bytes() / page;
+  for (std::size_t i = 0; i < kParts && is_past(limit); ++i) {
+    const std::size_t part = next_part_.fetch_add(1, std::memory_order_relaxed) % kParts;
+    const std::size_t from = pages * part / kParts * page;
+    const std::size_t to = pages * (part + 1) / kParts * page;
+    // Nothing is lost: the map is read-only, and shared with the file.
+    static_cast<void>(::madvise(begin_ + from, to - from, MADV_DONTNEED));
+  }
+  return true;
 }
 
 }  // namespace coord::service

@@ -42,24 +42,67 @@ class Mapped {
   void* map_;
 };
 
+std::size_t mapped_bytes(const MapMemory& memory) {
+  return memory.usage().mapped_bytes;
+}
+
+MapMemory::Limit mapped_limit(std::size_t bytes) {
+  return {.resident_bytes = 0, .mapped_bytes_min = bytes};
+}
+
 TEST(MapMemory, PastTheLimit_IsLetGo_AndIsReadAgain) {
   const Mapped mapped;
-  const MapMemory memory(mapped.file(), kBytes);
-  const std::size_t before = memory.resident_bytes();
+  MapMemory memory(mapped.file(), kBytes);
+  const std::size_t before = mapped_bytes(memory);
   ASSERT_TRUE(mapped.all_there());
-  EXPECT_GE(memory.resident_bytes(), before + kBytes - kMiB);
-  EXPECT_FALSE(memory.look(before + 2 * kBytes));
-  EXPECT_GE(memory.resident_bytes(), before + kBytes - kMiB) << "below the limit it stays";
-  EXPECT_TRUE(memory.look(before + kBytes / 2));
-  EXPECT_LE(memory.resident_bytes(), before + kBytes / 2);
+  EXPECT_GE(mapped_bytes(memory), before + kBytes - kMiB);
+  EXPECT_FALSE(memory.is_past(mapped_limit(before + 2 * kBytes)));
+  EXPECT_FALSE(memory.look(mapped_limit(before + 2 * kBytes)));
+  EXPECT_GE(mapped_bytes(memory), before + kBytes - kMiB) << "below the limit it stays";
+  EXPECT_TRUE(memory.is_past(mapped_limit(before + kBytes / 2)));
+  EXPECT_TRUE(memory.look(mapped_limit(before + kBytes / 2)));
+  EXPECT_LE(mapped_bytes(memory), before + kBytes / 2);
+  EXPECT_GE(mapped_bytes(memory), before + kBytes / 4) << "no more than was needed";
   EXPECT_TRUE(mapped.all_there());
+}
+
+// Not always the same part, while others stay for good.
+TEST(MapMemory, IsLetGo_EachPartInItsTurn) {
+  const Mapped mapped;
+  MapMemory memory(mapped.file(), kBytes);
+  const std::size_t before = mapped_bytes(memory);
+  ASSERT_TRUE(mapped.all_there());
+  for (std::size_t left = kBytes - kMiB; left > kMiB; left -= kMiB) {
+    memory.look(mapped_limit(before + left));
+    ASSERT_LE(mapped_bytes(memory), before + left);
+  }
+}
+
+// The more a process has of its own, the less may be mapped, down to a least.
+TEST(MapMemory, WhatThereIsBesideTheFiles_CountsToo) {
+  const Mapped mapped;
+  MapMemory memory(mapped.file(), kBytes);
+  const std::size_t before = mapped_bytes(memory);
+  ASSERT_TRUE(mapped.all_there());
+  const MapMemory::Limit limit{.resident_bytes = memory.usage().resident_bytes + kBytes / 4,
+                               .mapped_bytes_min = before + kBytes / 4};
+  EXPECT_FALSE(memory.look(limit));
+  const std::string own(kBytes / 2, 'x');
+  EXPECT_TRUE(memory.look(limit));
+  EXPECT_LE(memory.usage().resident_bytes, limit.resident_bytes);
+  EXPECT_GE(mapped_bytes(memory), before + kBytes / 2);
+  const std::string more(4 * kBytes, 'x');
+  EXPECT_TRUE(memory.look(limit));
+  EXPECT_LE(mapped_bytes(memory), limit.mapped_bytes_min);
+  EXPECT_GE(mapped_bytes(memory), before + kBytes / 8);
+  EXPECT_FALSE(memory.look(limit)) << "the least that there may be";
 }
 
 TEST(MapMemory, ThatIsNotFound_IsLeftAlone) {
   const Mapped mapped;
-  const MapMemory memory(mapped.file(), 2 * kBytes);
+  MapMemory memory(mapped.file(), 2 * kBytes);
   ASSERT_TRUE(mapped.all_there());
-  EXPECT_FALSE(memory.look(0));
+  EXPECT_FALSE(memory.look(mapped_limit(0)));
 }
 
 // The store's own map is found.
@@ -69,7 +112,7 @@ TEST(MapMemory, OfAnEnvironment_IsItsMap) {
   ASSERT_TRUE(environment.ok());
   mdb_filehandle_t file;
   ASSERT_EQ(mdb_env_get_fd((*environment)->env(), &file), MDB_SUCCESS);
-  EXPECT_TRUE(MapMemory(file, std::size_t{1} << 30).look(0));
+  EXPECT_TRUE(MapMemory(file, std::size_t{1} << 30).look(mapped_limit(0)));
 }
 
 TEST(FlushPages, AreAtMostThoseThatTheTablesHave) {

@@ -98,12 +98,13 @@ TEST_F(ReadAheadTest, WithPagesHereAndThere_BringsInTheRest) {
 TEST_F(ReadAheadTest, LetsAMapGrowByLittleAtATime) {
   read_ahead(path_, stop_.get_token());
   const Map map(path_);
-  const MapMemory memory(open_to_read(path_).get(), kPages * page_bytes);
-  const std::size_t before = memory.resident_bytes();
+  const FileDescriptor file = open_to_read(path_);
+  const MapMemory memory(file.get(), kPages * page_bytes);
+  const std::size_t before = memory.usage().mapped_bytes;
   for (std::size_t page = 0; page < kPages; page += kPages / 16) {
     ASSERT_EQ(map.at(page * page_bytes), 'x');
   }
-  EXPECT_LT(memory.resident_bytes(), before + kPages * page_bytes / 16);
+  EXPECT_LT(memory.usage().mapped_bytes, before + kPages * page_bytes / 16);
 }
 
 TEST_F(ReadAheadTest, OfMoreThanHalfTheMemory_IsNotDone) {

@@ -38,6 +38,11 @@ Status rename_durably(const std::filesystem::path& from, const std::filesystem::
   return sync_directory(to.parent_path());
 }
 
+bool push_out(int file, std::int64_t offset, std::int64_t bytes, unsigned flags) {
+  const int code = ::sync_file_range(file, offset, bytes, flags);
+  return code == 0 || errno == ENOSYS || errno == EINVAL || errno == EOPNOTSUPP;
+}
+
 Result<std::uint64_t> checksum_of(const std::filesystem::path& path, std::uint64_t bytes) {
   const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.valid()) return file_error("open", path);

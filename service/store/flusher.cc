@@ -6,6 +6,7 @@
 #include "raft/base/check.h"
 #include "raft/base/limits.h"
 #include "service/store/blocks.h"
+#include "service/store/paced_sync.h"
 #include "service/store/worker.h"
 
 namespace coord::service {
@@ -104,6 +105,7 @@ Flusher::Flushed Flusher::flush(const Job& job) {
   try {
     lmdb_must(mdb_txn_begin(job.environment.env(), nullptr, 0, &txn), "txn_begin");
     write_tables(txn, job);
+    const PacedSync paced(job.environment.env());
     // Frees the transaction whether or not it succeeds.
     lmdb_must(mdb_txn_commit(std::exchange(txn, nullptr)), "txn_commit");
   } catch (const LmdbFailure& failure) {

@@ -26,22 +26,20 @@ Status PacedFile::append(std::span<const std::byte> bytes) {
     size_ += static_cast<std::uint64_t>(written);
   }
   while (size_ - begun_ >= kSliceBytes) {
-    if (Status status = push_out(); !status.ok()) return status;
+    if (Status status = push_out_slice(); !status.ok()) return status;
   }
   return Status::success();
 }
 
 // Begins with the next slice and waits for the one before it.
-Status PacedFile::push_out() {
-  const auto range = [this](std::uint64_t offset, unsigned flags) {
-    const int code = ::sync_file_range(file_.get(), static_cast<off64_t>(offset),
-                                       static_cast<off64_t>(kSliceBytes), flags);
-    // Where the file system has no such thing, sync() does it all.
-    return code == 0 || errno == ENOSYS || errno == EINVAL || errno == EOPNOTSUPP;
+Status PacedFile::push_out_slice() {
+  const auto slice = [this](std::uint64_t offset, unsigned flags) {
+    return push_out(file_.get(), static_cast<std::int64_t>(offset),
+                    static_cast<std::int64_t>(kSliceBytes), flags);
   };
-  if (!range(begun_, SYNC_FILE_RANGE_WRITE)) return file_error("write", path_);
+  if (!slice(begun_, SYNC_FILE_RANGE_WRITE)) return file_error("write", path_);
   if (begun_ >= kSliceBytes &&
-      !range(begun_ - kSliceBytes,
+      !slice(begun_ - kSliceBytes,
              SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER)) {
     return file_error("write", path_);
   }

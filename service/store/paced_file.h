@@ -31,7 +31,7 @@ class PacedFile {
  private:
   PacedFile(std::filesystem::path path, FileDescriptor file)
       : path_(std::move(path)), file_(std::move(file)) {}
-  [[nodiscard]] Status push_out();
+  [[nodiscard]] Status push_out_slice();
 
   std::filesystem::path path_;
   FileDescriptor file_;

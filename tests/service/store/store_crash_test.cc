@@ -10,8 +10,15 @@ namespace coord::service {
 namespace {
 
 constexpr int kKeys = 3000;
+constexpr int kAppended = 500;
+constexpr int kGenerationsInQueue = 2;
 
-// Flushes generation after generation, each of which writes every key, and tells when one begins.
+std::string queue_key(int generation, int number) {
+  return fmt::format("{:04}/{:04}", generation, number);
+}
+
+// Flushes generation after generation, each of which writes every key, appends to a queue and takes
+// off what was appended some generations ago, and tells when one begins.
 [[noreturn]] void flush_until_killed(const std::filesystem::path& directory, int pipe) {
   PostQueue queue;
   auto store = Store::open({.directory = directory, .map_bytes = 1 << 28}, queue.post(),
@@ -20,6 +27,12 @@ constexpr int kKeys = 3000;
   for (int generation = 1;; ++generation) {
     for (int i = 0; i < kKeys; ++i) {
       store.value()->put(Table::kKeys, "key" + std::to_string(i), std::to_string(generation));
+    }
+    for (int i = 0; i < kAppended; ++i) {
+      store.value()->append(Table::kChanges, queue_key(generation, i), std::to_string(generation));
+    }
+    if (const int first = generation - kGenerationsInQueue + 1; first > 1) {
+      store.value()->erase_before(Table::kChanges, queue_key(first, 0));
     }
     store.value()->put(Table::kMeta, "generation", std::to_string(generation));
     if (::write(pipe, "x", 1) != 1) ::_exit(4);
@@ -50,6 +63,14 @@ TEST(StoreCrash, KilledWhileFlushing_ReopensWithWholeFlushesOnly) {
     const std::string generation = f.get("generation", Table::kMeta);
     ASSERT_GE(std::stoi(generation), 1 + round) << "a finished flush is there";
     for (int i = 0; i < kKeys; ++i) ASSERT_EQ(f.get("key" + std::to_string(i)), generation);
+    const int last = std::stoi(generation);
+    std::string queued;
+    for (int g = std::max(1, last - kGenerationsInQueue + 1); g <= last; ++g) {
+      for (int i = 0; i < kAppended; ++i) {
+        queued += fmt::format("{}{}={}", queued.empty() ? "" : " ", queue_key(g, i), g);
+      }
+    }
+    ASSERT_EQ(f.scan({}, Table::kChanges), queued);
   }
 }
 

@@ -168,24 +168,44 @@ TEST(Store, Queue_ThatOnlyShrinks_IsFlushed) {
 }
 
 // LMDB puts what is too large for half a page into pages of its own, which go in runs.
-TEST(Store, Queue_OfSmallRecords_TakesNoPagesOfTheirOwn) {
-  Fixture f;
-  f.open();
-  constexpr std::size_t kRecords = 3000;
-  for (std::size_t i = 0; i < kRecords; ++i) {
-    f.store->append(Table::kChanges, fmt::format("{:012}", i), std::string(i % 1500, 'x'));
-  }
+constexpr std::size_t kRecords = 3000;
+
+// Flushes them and ends the store.
+MDB_stat stat_on_disk(Fixture& f, Table table) {
   f.flush();
   f.store.reset();
   const auto environment = Environment::open(f.directory.path(), std::size_t{1} << 30);
-  ASSERT_TRUE(environment.ok());
+  CHECK(environment.ok());
   MDB_txn* txn = nullptr;
   lmdb_must(mdb_txn_begin((*environment)->env(), nullptr, MDB_RDONLY, &txn), "txn_begin");
+  const TxnGuard guard(txn);
   MDB_stat stat;
-  lmdb_must(mdb_stat(txn, (*environment)->databases().of(Table::kChanges), &stat), "stat");
-  mdb_txn_abort(txn);
+  lmdb_must(mdb_stat(txn, (*environment)->databases().of(table), &stat), "stat");
+  return stat;
+}
+
+void append_records(Fixture& f) {
+  for (std::size_t i = 0; i < kRecords; ++i) {
+    f.store->append(Table::kChanges, fmt::format("{:012}", i), std::string(i % 1500, 'x'));
+  }
+}
+
+TEST(Store, Queue_OfSmallRecords_TakesNoPagesOfTheirOwn) {
+  Fixture f;
+  f.open();
+  append_records(f);
+  const MDB_stat stat = stat_on_disk(f, Table::kChanges);
   EXPECT_EQ(stat.ms_overflow_pages, 0u);
   EXPECT_LT(stat.ms_entries, kRecords * 3 / 4) << "several to a block";
+}
+
+TEST(Store, Queue_ThatGoesAtOnce_IsOffTheDiskWithTheNextFlush) {
+  Fixture f;
+  f.open();
+  append_records(f);
+  f.flush();
+  f.store->erase_before(Table::kChanges, fmt::format("{:012}", kRecords - 1));
+  EXPECT_LE(stat_on_disk(f, Table::kChanges).ms_entries, 2u);
 }
 
 // Around what fits a block, and a page.

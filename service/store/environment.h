@@ -64,7 +64,6 @@ class Environment {
 
   // Takes pages of the map out of the page tables if the process has too much in them. Cheap if
   // not. Any thread.
-  bool memory_is_large() const { return memory_->is_past(kMemoryLimit); }
   void look_after_memory() const { memory_->look(kMemoryLimit); }
 
   // That this file came as a snapshot which ends with that entry; zero if it did not.

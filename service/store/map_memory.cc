@@ -17,9 +17,10 @@
 namespace coord::service {
 
 namespace {
-// Of the file. Were all of it taken out at once, what is mapped would be half of what may be, on
-// average, and most of what was taken out would be asked for again.
-constexpr std::size_t kParts = 16;
+// Were all of the file taken out at once, what is mapped would be half of what may be, on average,
+// and most of what was taken out would be asked for again. So much takes half a millisecond at
+// most.
+constexpr std::size_t kPartBytes = std::size_t{16} << 20;
 }  // namespace
 
 MapMemory::MapMemory(int file, std::size_t bytes)
@@ -75,14 +76,13 @@ std::size_t MapMemory::file_bytes() const {
 
 bool MapMemory::look(const Limit& limit) {
   if (begin_ == nullptr || !is_past(limit)) return false;
-  const std::size_t page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  const std::size_t pages = file_bytes() / page;
-  for (std::size_t i = 0; i < kParts && is_past(limit); ++i) {
-    const std::size_t part = next_part_.fetch_add(1, std::memory_order_relaxed) % kParts;
-    const std::size_t from = pages * part / kParts * page;
-    const std::size_t to = pages * (part + 1) / kParts * page;
+  const std::size_t bytes = file_bytes();
+  const std::size_t parts = (bytes + kPartBytes - 1) / kPartBytes;
+  for (std::size_t i = 0; i < parts && is_past(limit); ++i) {
+    const std::size_t part = next_part_.fetch_add(1, std::memory_order_relaxed) % parts;
+    const std::size_t at = part * kPartBytes;
     // Nothing is lost: the map is read-only, and shared with the file.
-    static_cast<void>(::madvise(begin_ + from, to - from, MADV_DONTNEED));
+    static_cast<void>(::madvise(begin_ + at, std::min(kPartBytes, bytes_ - at), MADV_DONTNEED));
   }
   return true;
 }

@@ -34,7 +34,7 @@ class MapMemory {
 
   // A look costs one or two microseconds.
   bool is_past(const Limit& limit) const { return excess_of(usage(), limit) > 0; }
-  // Takes out as much as is needed, a part of the file after the other; each time some milliseconds
+  // Takes out as much as is needed, 16 MiB of the file after the other, each in half a millisecond
   // at most. True if there was too much.
   bool look(const Limit& limit);
   Usage usage() const;

@@ -40,7 +40,6 @@ class Store::Impl {
           check_failed(__FILE__, __LINE__, "the disk can be read", error.message);
         }),
         active_(std::make_unique<Overlay>()),
-        helper_(post_),
         read_ahead_(std::make_shared<ReadAhead>(environment_->data_file())) {}
 
   ~Impl() {
@@ -162,17 +161,7 @@ class Store::Impl {
     }
     return pages;
   }
-  // Emptying page tables takes longer than the loop should.
-  void look_after_memory() {
-    if (looking_ || !environment_->memory_is_large()) return;
-    looking_ = true;
-    helper_.run(
-        [environment = environment_] {
-          environment->look_after_memory();
-          return true;
-        },
-        [this](bool) { looking_ = false; });
-  }
+  void look_after_memory() const { environment_->look_after_memory(); }
 
   Stats stats() const { return stats_; }
 
@@ -315,8 +304,6 @@ class Store::Impl {
   std::uint64_t generation_ = 0;  // one more for all that makes cursors unusable
   Stats stats_;
 
-  bool looking_ = false;  // the helper looks after the memory
-  Worker helper_;
   std::shared_ptr<ReadAhead> read_ahead_;  // of the environment that was opened first
   std::unique_ptr<Flusher> flusher_;
   std::function<void(Result<Snapshot>)> copied_;

@@ -141,6 +141,42 @@ void report_usage(Watcher& watcher, const char* when) {
 }
 
 // ------------------------------------------------------------------------------------------------
+// What the machine takes
+
+// The part of this machine's processors that its host gave to others instead, since this was made:
+// where it is not near zero, times say little about what is measured.
+class Processors {
+ public:
+  double stolen_percent() const {
+    const Ticks now = ticks();
+    return 100 * (now.stolen - begun_.stolen) / std::max(now.all - begun_.all, 1.0);
+  }
+
+ private:
+  struct Ticks {
+    double all = 0;
+    double stolen = 0;
+  };
+
+  static Ticks ticks() {
+    // cpu USER NICE SYSTEM IDLE IOWAIT IRQ SOFTIRQ STEAL ...
+    constexpr int kStolen = 7;
+    std::ifstream stat("/proc/stat");
+    std::string name;
+    stat >> name;
+    Ticks ticks;
+    double value = 0;
+    for (int i = 0; i <= kStolen && stat >> value; ++i) {
+      ticks.all += value;
+      if (i == kStolen) ticks.stolen = value;
+    }
+    return ticks;
+  }
+
+  Ticks begun_ = ticks();
+};
+
+// ------------------------------------------------------------------------------------------------
 // Load
 
 template <class T>
@@ -181,7 +217,11 @@ class Load {
   std::uint64_t failed() const { return failed_; }
   // After wait().
   const std::string& failure() const { return failure_; }
-  const Histogram& latencies() const { return latencies_; }
+  // Of the operations that succeeded since the last call.
+  Histogram take_latencies() {
+    const std::lock_guard lock(latencies_mutex_);
+    return std::exchange(latencies_, {});
+  }
 
  private:
   void next() {
@@ -193,7 +233,11 @@ class Load {
     }
     operation_(client_, number, [this, begun = Clock::now()](const Status& status) {
       if (status.ok()) {
-        latencies_.record(Clock::now() - begun);
+        const auto latency = Clock::now() - begun;
+        {
+          const std::lock_guard lock(latencies_mutex_);
+          latencies_.record(latency);
+        }
         ++succeeded_;
       } else {
         if (failed_++ == 0) failure_ = status.error().message;
@@ -204,6 +248,7 @@ class Load {
 
   const std::uint64_t operations_;
   const Operation operation_;
+  std::mutex latencies_mutex_;
   Histogram latencies_;
   std::string failure_;  // the first
   std::atomic<std::uint64_t> started_ = 0;
@@ -343,10 +388,16 @@ void growth(const Plan& plan, test::Cluster& cluster, Watcher& watcher) {
   say(fmt::format(
       "an empty new member has caught up and votes after {:.1f} s; writes/s before "
       "{:.0f}, meanwhile {:.0f}: {:.0f} %; the slowest took {:.0f} ms",
-      took, before, meanwhile, 100 * meanwhile / before, in_ms(load.latencies().max())));
+      took, before, meanwhile, 100 * meanwhile / before, in_ms(load.take_latencies().max())));
   report_usage(watcher, "while it caught up");
   const auto removed = cluster.ctl({"member", "remove", cluster.name(member)});
   if (removed.exit_code != 0) fail(removed.err);
+}
+
+std::string in_words(const Histogram& latencies) {
+  return fmt::format("p50 {:.1f}, p99 {:.1f}, p99.9 {:.1f}, slowest {:.0f} ms",
+                     in_ms(latencies.percentile(0.5)), in_ms(latencies.percentile(0.99)),
+                     in_ms(latencies.percentile(0.999)), in_ms(latencies.max()));
 }
 
 void long_load(const Plan& plan, test::Cluster& cluster, Watcher& watcher) {
@@ -356,21 +407,27 @@ void long_load(const Plan& plan, test::Cluster& cluster, Watcher& watcher) {
   const seconds piece(plan.load_seconds / pieces);
   double first = 0;
   double last = 0;
+  Histogram all;
+  const Processors whole;
   for (int i = 0; i < pieces && !interrupted; ++i) {
+    const Processors processors;
     last = rate(load, piece);
     if (i == 0) first = last;
-    say(fmt::format("load, {} s: {:.0f} writes/s; MiB resident/anonymous/on disk: {}",
-                    (i + 1) * piece.count(), last, watcher.take()));
+    const Histogram latencies = load.take_latencies();
+    all.merge(latencies);
+    say(
+        fmt::format("load, {} s: {:.0f} writes/s; {}; {:.1f} % stolen; MiB resident/anonymous/on "
+                    "disk: {}",
+                    (i + 1) * piece.count(), last, in_words(latencies), processors.stolen_percent(),
+                    watcher.take()));
   }
   load.stop();
   load.wait();
-  say(
-      fmt::format("load: the last piece did {:.0f} % of the first; p50 {:.1f}, p99 {:.1f}, p99.9 "
-                  "{:.1f}, slowest {:.0f} ms; {} failed{}",
-                  100 * last / first, in_ms(load.latencies().percentile(0.5)),
-                  in_ms(load.latencies().percentile(0.99)),
-                  in_ms(load.latencies().percentile(0.999)), in_ms(load.latencies().max()),
-                  load.failed(), load.failed() > 0 ? ": " + load.failure() : ""));
+  all.merge(load.take_latencies());
+  say(fmt::format(
+      "load: the last piece did {:.0f} % of the first; {}; {:.1f} % stolen; {} failed{}",
+      100 * last / first, in_words(all), whole.stolen_percent(), load.failed(),
+      load.failed() > 0 ? ": " + load.failure() : ""));
 }
 
 void measure(const Plan& plan) {

@@ -21,6 +21,8 @@ namespace {
 // and most of what was taken out would be asked for again. So much takes half a millisecond at
 // most.
 constexpr std::size_t kPartBytes = std::size_t{16} << 20;
+// In one look: the loop may be who looks, and in a large file each may hold very little.
+constexpr std::size_t kPartsMax = 8;
 }  // namespace
 
 MapMemory::MapMemory(int file, std::size_t bytes)
@@ -78,7 +80,7 @@ bool MapMemory::look(const Limit& limit) {
   if (begin_ == nullptr || !is_past(limit)) return false;
   const std::size_t bytes = file_bytes();
   const std::size_t parts = (bytes + kPartBytes - 1) / kPartBytes;
-  for (std::size_t i = 0; i < parts && is_past(limit); ++i) {
+  for (std::size_t i = 0; i < std::min(parts, kPartsMax) && is_past(limit); ++i) {
     const std::size_t part = next_part_.fetch_add(1, std::memory_order_relaxed) % parts;
     const std::size_t at = part * kPartBytes;
     // Nothing is lost: the map is read-only, and shared with the file.

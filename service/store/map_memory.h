@@ -35,12 +35,15 @@ class MapMemory {
   // A look costs one or two microseconds.
   bool is_past(const Limit& limit) const { return excess_of(usage(), limit) > 0; }
   // Takes out as much as is needed, 16 MiB of the file after the other, each in half a millisecond
-  // at most. True if there was too much.
+  // at most, and no more than eight of them: what is left then is for the next look. True if there
+  // was too much.
   bool look(const Limit& limit);
   Usage usage() const;
 
- private:
+  // How much of what is mapped has to go.
   static std::size_t excess_of(const Usage& usage, const Limit& limit);
+
+ private:
   std::size_t file_bytes() const;
 
   const int file_;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -19,27 +20,50 @@ constexpr std::size_t kBytes = 64 * kMiB;
 
 class Mapped {
  public:
-  Mapped() {
+  explicit Mapped(std::size_t bytes = kBytes) : bytes_(bytes) {
     const auto path = directory_.path() / "file";
-    std::ofstream(path, std::ios::binary) << std::string(kBytes, 'x');
+    std::ofstream file(path, std::ios::binary);
+    const std::string part(kMiB, 'x');
+    for (std::size_t i = 0; i < bytes / kMiB; ++i) file << part;
+    file.close();
     file_ = FileDescriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    map_ = ::mmap(nullptr, kBytes, PROT_READ, MAP_SHARED, file_.get(), 0);
+    map_ = ::mmap(nullptr, bytes, PROT_READ, MAP_SHARED, file_.get(), 0);
   }
-  ~Mapped() { ::munmap(map_, kBytes); }
+  ~Mapped() { ::munmap(map_, bytes_); }
   int file() const { return file_.get(); }
   // Reads all of it.
   bool all_there() const {
     const char* bytes = static_cast<const char*>(map_);
-    for (std::size_t i = 0; i < kBytes; i += 4096) {
+    for (std::size_t i = 0; i < bytes_; i += 4096) {
       if (bytes[i] != 'x') return false;
     }
     return true;
   }
 
  private:
+  const std::size_t bytes_;
   TemporaryDirectory directory_;
   FileDescriptor file_;
   void* map_;
+};
+
+// Memory of the process's own that is there, and nothing else that a sanitizer keeps beside it: it
+// knows nothing of this.
+class Own {
+ public:
+  explicit Own(std::size_t bytes)
+      : bytes_(bytes),
+        at_(::syscall(SYS_mmap, nullptr, bytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0)) {
+    EXPECT_NE(at_, -1);
+  }
+  ~Own() { ::syscall(SYS_munmap, at_, bytes_); }
+  Own(const Own&) = delete;
+  Own& operator=(const Own&) = delete;
+
+ private:
+  const std::size_t bytes_;
+  const long at_;
 };
 
 std::size_t mapped_bytes(const MapMemory& memory) {
@@ -84,18 +108,47 @@ TEST(MapMemory, WhatThereIsBesideTheFiles_CountsToo) {
   MapMemory memory(mapped.file(), kBytes);
   const std::size_t before = mapped_bytes(memory);
   ASSERT_TRUE(mapped.all_there());
-  const MapMemory::Limit limit{.resident_bytes = memory.usage().resident_bytes + kBytes / 4,
-                               .mapped_bytes_min = before + kBytes / 4};
+  // Neither is a multiple of what goes at a time, so that a page more or less is not a part of it.
+  const MapMemory::Limit limit{.resident_bytes = memory.usage().resident_bytes + kBytes / 8 * 3,
+                               .mapped_bytes_min = before + kBytes / 8 * 3};
   EXPECT_FALSE(memory.look(limit));
-  const std::string own(kBytes / 2, 'x');
+  const Own own(kBytes / 2);
   EXPECT_TRUE(memory.look(limit));
   EXPECT_LE(memory.usage().resident_bytes, limit.resident_bytes);
   EXPECT_GE(mapped_bytes(memory), before + kBytes / 2);
-  const std::string more(4 * kBytes, 'x');
+  const Own more(4 * kBytes);
   EXPECT_TRUE(memory.look(limit));
   EXPECT_LE(mapped_bytes(memory), limit.mapped_bytes_min);
   EXPECT_GE(mapped_bytes(memory), before + kBytes / 8);
   EXPECT_FALSE(memory.look(limit)) << "the least that there may be";
+}
+
+TEST(MapMemory, HasToGo_WhatIsMoreThanTheRestLeaves_OrThanTheLeast) {
+  const MapMemory::Limit limit{.resident_bytes = 100, .mapped_bytes_min = 30};
+  const auto excess = [&limit](std::size_t resident, std::size_t mapped) {
+    return MapMemory::excess_of({.resident_bytes = resident, .mapped_bytes = mapped}, limit);
+  };
+  EXPECT_EQ(excess(0, 0), 0u);
+  EXPECT_EQ(excess(100, 80), 0u);
+  EXPECT_EQ(excess(101, 80), 1u);
+  EXPECT_EQ(excess(150, 80), 50u);
+  EXPECT_EQ(excess(151, 80), 50u) << "the least";
+  EXPECT_EQ(excess(1000, 30), 0u);
+  EXPECT_EQ(excess(1000, 31), 1u);
+  // The two are counted at different moments.
+  EXPECT_EQ(excess(120, 150), 50u);
+}
+
+// What a large file holds here goes in several looks, none of which takes long.
+TEST(MapMemory, OneLook_TakesAPartOfIt) {
+  const Mapped mapped(4 * kBytes);
+  MapMemory memory(mapped.file(), 4 * kBytes);
+  const std::size_t before = mapped_bytes(memory);
+  ASSERT_TRUE(mapped.all_there());
+  EXPECT_TRUE(memory.look(mapped_limit(0)));
+  EXPECT_GE(mapped_bytes(memory), before + kBytes);
+  EXPECT_TRUE(memory.look(mapped_limit(0)));
+  EXPECT_LE(mapped_bytes(memory), before + kMiB);
 }
 
 TEST(MapMemory, ThatIsNotFound_IsLeftAlone) {

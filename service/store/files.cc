@@ -38,9 +38,13 @@ Status rename_durably(const std::filesystem::path& from, const std::filesystem::
   return sync_directory(to.parent_path());
 }
 
+bool can_push_out(int file) {
+  // Without a flag it does nothing but look whether it could.
+  return ::sync_file_range(file, 0, 0, 0) == 0;
+}
+
 bool push_out(int file, std::int64_t offset, std::int64_t bytes, unsigned flags) {
-  const int code = ::sync_file_range(file, offset, bytes, flags);
-  return code == 0 || errno == ENOSYS || errno == EINVAL || errno == EOPNOTSUPP;
+  return ::sync_file_range(file, offset, bytes, flags) == 0;
 }
 
 Result<std::uint64_t> checksum_of(const std::filesystem::path& path, std::uint64_t bytes) {

@@ -19,10 +19,12 @@ Error file_error(const char* what, const std::filesystem::path& path);
                                     const std::filesystem::path& to);
 [[nodiscard]] Status sync_directory(const std::filesystem::path& path);
 
+// Whether there is push_out() for that file.
+bool can_push_out(int file);
 // As sync_file_range() with these flags: has the kernel write a part of what it has of the file, or
-// waits for that. True also where the file system has no such thing, and durable it is not: for
-// that there is a sync. False with errno if it failed.
-bool push_out(int file, std::int64_t offset, std::int64_t bytes, unsigned flags);
+// waits for that. It is not durable then: for that there is a sync. False with errno if it failed;
+// an error of the disk that is told here is not told to the sync, so none may be passed over.
+[[nodiscard]] bool push_out(int file, std::int64_t offset, std::int64_t bytes, unsigned flags);
 
 // hash64() of what the file holds. Error kCorrupt if it is not `bytes` long.
 Result<std::uint64_t> checksum_of(const std::filesystem::path& path, std::uint64_t bytes);

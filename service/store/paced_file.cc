@@ -25,7 +25,7 @@ Status PacedFile::append(std::span<const std::byte> bytes) {
     bytes = bytes.subspan(static_cast<std::size_t>(written));
     size_ += static_cast<std::uint64_t>(written);
   }
-  while (size_ - begun_ >= kSliceBytes) {
+  while (paced_ && size_ - begun_ >= kSliceBytes) {
     if (Status status = push_out_slice(); !status.ok()) return status;
   }
   return Status::success();

@@ -30,11 +30,12 @@ class PacedFile {
 
  private:
   PacedFile(std::filesystem::path path, FileDescriptor file)
-      : path_(std::move(path)), file_(std::move(file)) {}
+      : path_(std::move(path)), file_(std::move(file)), paced_(can_push_out(file_.get())) {}
   [[nodiscard]] Status push_out_slice();
 
   std::filesystem::path path_;
   FileDescriptor file_;
+  bool paced_;
   std::uint64_t size_ = 0;
   // Slices before that have been given to the disk; the last of them may still be on its way.
   std::uint64_t begun_ = 0;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 #include "raft/base/check.h"
 #include "service/store/files.h"
@@ -23,7 +24,8 @@ thread_local PacedSync* pacing = nullptr;
 
 }  // namespace
 
-PacedSync::PacedSync(MDB_env* env) {
+PacedSync::PacedSync(MDB_env* env, std::function<void(double)> advanced)
+    : advanced_(std::move(advanced)) {
   CHECK(pacing == nullptr, "one at a time");
   lmdb_must(mdb_env_get_fd(env, &file_), "env_get_fd");
   pacing = this;
@@ -33,13 +35,13 @@ PacedSync::~PacedSync() {
   pacing = nullptr;
 }
 
-bool PacedSync::before_sync(int file) {
+bool PacedSync::before_sync(int file) noexcept {
   return pacing == nullptr || pacing->file_ != file || pacing->write_parts();
 }
 
-// An error of the disk that is reported here would not be reported to the sync again: it is one of
-// the sync's.
+// An error of the disk that is told here is not told to the sync any more: it is one of the sync's.
 bool PacedSync::write_parts() {
+  if (!can_push_out(file_)) return true;
   struct stat status {};
   if (::fstat(file_, &status) != 0) return false;
   const std::int64_t part = std::max(status.st_size / kParts + 1, kPartBytesMin);
@@ -50,6 +52,10 @@ bool PacedSync::write_parts() {
       return false;
     }
     ++parts_;
+    if (advanced_) {
+      advanced_(static_cast<double>(std::min(at + part, status.st_size)) /
+                static_cast<double>(status.st_size));
+    }
   }
   return true;
 }
@@ -59,6 +65,7 @@ bool PacedSync::write_parts() {
 extern "C" int fdatasync(int file) {
   using Call = int (*)(int);
   static const Call next = reinterpret_cast<Call>(::dlsym(RTLD_NEXT, "fdatasync"));
+  CHECK(next != nullptr, "a C library that can be asked for its functions");
   if (!coord::service::PacedSync::before_sync(file)) return -1;
   return next(file);
 }

@@ -8,16 +8,21 @@
 // that function for the whole program: whatever is not paced goes on to the C library's at once,
 // and what is paced does so after its parts. What a sync means stays as it is.
 //
-// An object belongs to one thread, which may have one at a time.
+// An object belongs to one thread, which may have one at a time. Where the file system has no such
+// thing nothing is paced.
 #pragma once
 
 #include <lmdb.h>
+
+#include <functional>
 
 namespace coord::service {
 
 class PacedSync {
  public:
-  explicit PacedSync(MDB_env* env);
+  // `advanced` is called after each part with how much has been written, from 0 to 1. It is called
+  // from within LMDB, and must not throw.
+  explicit PacedSync(MDB_env* env, std::function<void(double)> advanced = nullptr);
   ~PacedSync();
   PacedSync(const PacedSync&) = delete;
   PacedSync& operator=(const PacedSync&) = delete;
@@ -26,11 +31,12 @@ class PacedSync {
   int parts() const { return parts_; }
 
   // What happens before a sync of that file by this thread; false with errno if it failed.
-  static bool before_sync(int file);
+  static bool before_sync(int file) noexcept;
 
  private:
   bool write_parts();
 
+  const std::function<void(double)> advanced_;
   int file_ = -1;
   int parts_ = 0;
 };

@@ -1,13 +1,16 @@
-// LMDB's commits come to the disk in parts.
+// LMDB's commits come to the disk in parts, and fail where the disk does.
 #include "service/store/paced_sync.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <thread>
 
 #include "service/store/environment.h"
+#include "tests/service/store/file_range.h"
 #include "tests/service/store/fixture.h"
 
 namespace coord::service {
@@ -56,16 +59,64 @@ TEST_F(PacedSyncTest, OtherFilesAndThreads_AreNotPaced) {
   EXPECT_EQ(paced.parts(), 0);
 }
 
+TEST_F(PacedSyncTest, ItTells_HowFarItHasCome) {
+  std::vector<double> told;
+  PacedSync paced(environment_->env(), [&told](double written) { told.push_back(written); });
+  commit_pages();
+  ASSERT_EQ(told.size(), static_cast<std::size_t>(paced.parts()));
+  EXPECT_TRUE(std::is_sorted(told.begin(), told.end()));
+  EXPECT_GT(told.front(), 0);
+  EXPECT_EQ(told.back(), 1);
+}
+
+// An error that the parts are told is not told to the sync behind them. Whatever its number is:
+// file systems have all kinds.
+TEST_F(PacedSyncTest, APartThatFails_FailsTheCommit) {
+  for (const int error : {EIO, ENOSPC, EINVAL, EOPNOTSUPP, ENOSYS}) {
+    const FileRangeHook hook([error](int, unsigned flags) { return flags == 0 ? 0 : error; });
+    const PacedSync paced(environment_->env());
+    EXPECT_THROW(commit_pages(), LmdbFailure) << error;
+    EXPECT_EQ(paced.parts(), 0);
+  }
+  const PacedSync paced(environment_->env());
+  commit_pages();
+}
+
+TEST_F(PacedSyncTest, WithoutSuchAThing_ACommitIsWrittenAtOnce) {
+  const FileRangeHook hook([](int, unsigned) { return ENOSYS; });
+  const PacedSync paced(environment_->env());
+  commit_pages();
+  EXPECT_EQ(paced.parts(), 0);
+}
+
+// In the place of the environment's file something that cannot be synced.
+TEST_F(PacedSyncTest, WhatIsPaced_IsSyncedAfterwards) {
+  mdb_filehandle_t file;
+  ASSERT_EQ(mdb_env_get_fd(environment_->env(), &file), MDB_SUCCESS);
+  const PacedSync paced(environment_->env());
+  ASSERT_EQ(::fdatasync(file), 0);
+  const FileDescriptor kept(::dup(file));
+  int pipe[2];
+  ASSERT_EQ(::pipe(pipe), 0);
+  const FileDescriptor ends[] = {FileDescriptor(pipe[0]), FileDescriptor(pipe[1])};
+  ASSERT_EQ(::dup2(ends[1].get(), file), file);
+  EXPECT_EQ(::fdatasync(file), -1);
+  EXPECT_EQ(errno, EINVAL);
+  ASSERT_EQ(::dup2(kept.get(), file), file);
+}
+
 TEST_F(PacedSyncTest, ASyncThatFails_StillDoes) {
   EXPECT_EQ(::fdatasync(-1), -1);
   EXPECT_EQ(errno, EBADF);
 }
 
 TEST_F(PacedSyncTest, WhenItIsGone_NothingIsPaced) {
-  { const PacedSync paced(environment_->env()); }
+  int told = 0;
+  {
+    const PacedSync paced(environment_->env(), [&told](double) { ++told; });
+  }
   commit_pages();
-  PacedSync paced(environment_->env());
-  EXPECT_EQ(paced.parts(), 0);
+  EXPECT_EQ(told, 0);
 }
 
 }  // namespace

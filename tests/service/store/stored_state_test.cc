@@ -1,6 +1,6 @@
 // The state over the store against the state over a std::map: the same commands, with flushes that
-// begin, end and are lost at random, and a process that begins again from what was flushed and the
-// log behind it.
+// begin and end at random, and a process that begins again from what was flushed and the log behind
+// it.
 #include <gtest/gtest.h>
 
 #include "raft/base/prng.h"
@@ -29,7 +29,7 @@ class StoredState {
       fixture_.store->flush([] {});
     }
   }
-  // What no flush has finished with is lost, and applied again.
+  // What no flush has begun with is lost, and applied again.
   void reopen() {
     state_.reset();
     fixture_.open();

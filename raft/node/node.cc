@@ -274,8 +274,8 @@ class Node::Impl {
     const Instant start = time();
     std::size_t entries = 0;
     std::size_t bytes = 0;
-    while (!to_apply_.empty() && entries < limits::kApplyEntriesMax &&
-           bytes < limits::kApplyBytesMax && time() - start < kApplyTimeMax) {
+    while (may_apply() && entries < limits::kApplyEntriesMax && bytes < limits::kApplyBytesMax &&
+           time() - start < kApplyTimeMax) {
       const auto slice = to_apply_.take(kApplyStepEntries, kApplyStepBytes);
       CHECK(slice.front().id.index == applied_.next(), "entry {} after {}", slice.front().id,
             applied_);

@@ -2,6 +2,28 @@
 
 namespace coord::service {
 
+namespace {
+
+// Than that part of what may wait.
+bool more_waits_than(double part, const Store& store, const FlushOptions& options) {
+  return static_cast<double>(store.overlay_bytes()) >
+             part * static_cast<double>(options.behind_bytes) ||
+         static_cast<double>(store.flush_pages()) >
+             part * static_cast<double>(options.behind_pages);
+}
+
+}  // namespace
+
+bool is_behind(const Store& store, const FlushOptions& options) {
+  return store.flushing() && more_waits_than(1, store, options);
+}
+
+bool is_too_fast(const Store& store, const FlushOptions& options) {
+  const double at_once = options.at_once;
+  return store.flushing() &&
+         more_waits_than(at_once + (1 - at_once) * store.flush_progress(), store, options);
+}
+
 FlushSchedule::FlushSchedule(State& state, Store& store, raft::Node& node, FlushOptions options)
     : state_(state),
       store_(store),

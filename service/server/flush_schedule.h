@@ -24,7 +24,16 @@ struct FlushOptions {
   // one will have to write, nothing is applied before it has.
   std::size_t behind_bytes = limits::kOverlayBytesMax;
   std::size_t behind_pages = 8'000;
+  // Of both, as much may wait when a flush begins; the rest comes with its progress. So writes that
+  // are faster than the disk are slowed down by it evenly, where they would go on at their speed
+  // and then all stand still until the flush has ended.
+  double at_once = 0.25;
 };
+
+// As much waits as may ever wait.
+bool is_behind(const Store& store, const FlushOptions& options);
+// Nothing is to be applied before the flush under way has come further.
+bool is_too_fast(const Store& store, const FlushOptions& options);
 
 class FlushSchedule {
  public:
@@ -32,10 +41,8 @@ class FlushSchedule {
 
   // Looks whether it is time; cheap.
   void look(Instant now);
-  bool behind() const {
-    return store_.flushing() && (store_.overlay_bytes() > options_.behind_bytes ||
-                                 store_.flush_pages() > options_.behind_pages);
-  }
+  bool behind() const { return is_behind(store_, options_); }
+  bool too_fast() const { return is_too_fast(store_, options_); }
 
  private:
   bool due(Instant now);

@@ -18,8 +18,9 @@ constexpr milliseconds kHouseInterval{200};
 constexpr milliseconds kPublishAgain{1000};
 // Within that time reads can map some megabytes of the state, and no more.
 constexpr milliseconds kMemoryInterval{5};
-// While the disk is behind, so many proposals may wait for it.
-constexpr std::size_t kWritesWaitingMax = 2048;
+// While the disk is too slow for what is written, so many proposals may wait for it: half a
+// second's worth.
+constexpr std::size_t kWritesWaitingMax = 8192;
 // A turn of the loop that took so long is worth a line.
 constexpr milliseconds kStallToReport{100};
 
@@ -96,7 +97,7 @@ Member::Member(rpc::Loop& loop, const ServerConfig& config, DataDirectory& data,
   applier_->attach(*node_);
   flushes_ = std::make_unique<FlushSchedule>(*state_, *store_, *node_);
   applier_->after_apply([this] { flushes_->look(loop_.now()); });
-  applier_->wait_while([this] { return flushes_->behind(); });
+  applier_->wait_while([this] { return flushes_->too_fast(); });
 
   lease_source_ = std::make_unique<StateLeaseSource>(*state_);
   leases_ = std::make_unique<LeaseKeeper>(*lease_source_, *applier_, loop_.timer(), wall_ms);
@@ -234,7 +235,8 @@ ApiDependencies Member::api_dependencies() {
           .clock = clock(),
           .peer_service = [this](MemberId peer) { return transport_->service_of(peer); },
           .refuse_writes = [this]() -> std::optional<Error> {
-            if (!flushes_->behind() || applier_->pending() < kWritesWaitingMax) return std::nullopt;
+            if (!flushes_->too_fast() || applier_->pending() < kWritesWaitingMax)
+              return std::nullopt;
             Error error = make_error(ErrorCode::kOverloaded,
                                      "the disk is too slow: too much waits to be written to it");
             error.retry_after = milliseconds(100);

@@ -30,7 +30,8 @@ Status open_storage(rpc::Loop& loop, ClusterId cluster, MemberId self, MemberPar
 
   auto store = Store::open({.directory = parts.state_directory},
                            [&loop](std::function<void()> work) { loop.post(std::move(work)); },
-                           {.failed = [](Error error) { die(error); }});
+                           // The turn is enough: what waits for a flush is applied in it.
+                           {.failed = [](Error error) { die(error); }, .flush_advanced = [] {}});
   if (!store) return store.error();
   parts.store = std::move(*store);
 

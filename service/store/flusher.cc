@@ -15,10 +15,14 @@ namespace {
 // Records of LMDB's after which the memory is looked at: each may bring in some pages of each
 // level.
 constexpr std::size_t kLookInterval = 64;
+// Of the time of a flush: so much goes by before its pages are on their way to the disk.
+constexpr double kTablesShare = 0.3;
+// More often nobody needs to be told.
+constexpr double kAdvanceMin = 1.0 / 128;
 }  // namespace
 
-Flusher::Flusher(std::function<void(Flushed)> finished)
-    : finished_(std::move(finished)), thread_([this] { work(); }) {}
+Flusher::Flusher(std::function<void()> advanced, std::function<void(Flushed)> finished)
+    : advanced_(std::move(advanced)), finished_(std::move(finished)), thread_([this] { work(); }) {}
 
 Flusher::~Flusher() {
   {
@@ -34,6 +38,7 @@ void Flusher::write(Environment& environment, const Overlay& overlay) {
     const std::lock_guard lock(mutex_);
     CHECK(!job_, "one flush at a time");
     job_.emplace(Job{environment, overlay});
+    progress_ = 0;
   }
   wake_.notify_one();
 }
@@ -105,13 +110,16 @@ Flusher::Flushed Flusher::flush(const Job& job) {
   try {
     lmdb_must(mdb_txn_begin(job.environment.env(), nullptr, 0, &txn), "txn_begin");
     write_tables(txn, job);
-    const PacedSync paced(job.environment.env());
+    PacedSync paced(job.environment.env(), [this](double written) {
+      advance(kTablesShare + (1 - kTablesShare) * written);
+    });
     // Frees the transaction whether or not it succeeds.
     lmdb_must(mdb_txn_commit(std::exchange(txn, nullptr)), "txn_commit");
   } catch (const LmdbFailure& failure) {
     if (txn != nullptr) mdb_txn_abort(txn);
     flushed.status = job.environment.describe(failure);
   }
+  progress_ = 1;
   flushed.operations = job.overlay.size();
   flushed.time = std::chrono::steady_clock::now() - begun_at;
   flushed.disk_bytes = job.environment.disk_bytes();
@@ -125,12 +133,27 @@ void Flusher::write_queue(MDB_txn* txn, const Job& job, Table queue) {
     while (writer.take_off(kLookInterval)) job.environment.look_after_memory();
   }
   for (const Overlay::Slot& slot : job.overlay.records(queue)) {
+    wrote_record(job);
     writer.append(slot.key(), slot.record->value());
   }
   writer.finish();
 }
 
+void Flusher::wrote_record(const Job& job) {
+  if (++records_written_ % kLookInterval != 0) return;
+  job.environment.look_after_memory();
+  advance(kTablesShare * static_cast<double>(records_written_) /
+          static_cast<double>(job.overlay.size()));
+}
+
+void Flusher::advance(double progress) {
+  if (progress - this->progress() < kAdvanceMin) return;
+  progress_ = progress;
+  if (advanced_) advanced_();
+}
+
 void Flusher::write_tables(MDB_txn* txn, const Job& job) {
+  records_written_ = 0;
   LayerWriter writer(txn, job.environment.databases());
   for (std::size_t i = 0; i < kTableCount; ++i) {
     const Table table = static_cast<Table>(i);
@@ -141,9 +164,8 @@ void Flusher::write_tables(MDB_txn* txn, const Job& job) {
     const Overlay::Records& records = job.overlay.records(table);
     if (records.empty()) continue;
     writer.begin(table);
-    std::size_t written = 0;
     for (const Overlay::Slot& slot : records) {
-      if (++written % kLookInterval == 0) job.environment.look_after_memory();
+      wrote_record(job);
       const Overlay::Record& record = *slot.record;
       if (record.erased) {
         writer.erase(record.key());

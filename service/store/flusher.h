@@ -2,9 +2,11 @@
 // have been written and dropped, because giving back an overlay's memory takes longer than the loop
 // may take for anything; and so does closing an environment, or opening one.
 //
-// Loop thread, except that `finished` is called, and tasks run, on the flusher's.
+// Loop thread, except what says otherwise; `advanced` and `finished` are called, and tasks run, on
+// the flusher's.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -27,7 +29,9 @@ class Flusher {
     std::uint64_t disk_bytes = 0;
   };
 
-  explicit Flusher(std::function<void(Flushed)> finished);
+  // `advanced` is called whenever progress() has grown a little, some hundred times in a flush. May
+  // be null.
+  Flusher(std::function<void()> advanced, std::function<void(Flushed)> finished);
   // Finishes the flush and the tasks that are under way.
   ~Flusher();
   Flusher(const Flusher&) = delete;
@@ -35,6 +39,9 @@ class Flusher {
 
   // One at a time. The overlay must not change or go until `finished` was called.
   void write(Environment& environment, const Overlay& overlay);
+  // About how much of the time that the flush under way takes has gone by, from 0 to 1, by what it
+  // has done; 1 if there is none. Any thread.
+  double progress() const { return progress_.load(std::memory_order_relaxed); }
   // Done between flushes.
   void run(std::function<void()> task);
   // An overlay that nobody needs any more.
@@ -52,8 +59,13 @@ class Flusher {
   Flushed flush(const Job& job);
   void write_tables(MDB_txn* txn, const Job& job);
   void write_queue(MDB_txn* txn, const Job& job, Table queue);
+  void wrote_record(const Job& job);
+  void advance(double progress);
 
+  const std::function<void()> advanced_;
   const std::function<void(Flushed)> finished_;
+  std::atomic<double> progress_ = 1;
+  std::size_t records_written_ = 0;  // of the flush under way; the flusher's thread only
 
   std::mutex mutex_;
   std::condition_variable wake_;

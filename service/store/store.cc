@@ -50,7 +50,7 @@ class Store::Impl {
 
   void start() {
     begin_reading();
-    flusher_ = std::make_unique<Flusher>(posting(&Impl::on_flushed));
+    flusher_ = std::make_unique<Flusher>(posting_advances(), posting(&Impl::on_flushed));
   }
 
   const Environment& environment() const { return *environment_; }
@@ -114,6 +114,7 @@ class Store::Impl {
 
   std::size_t overlay_bytes() const { return active_->bytes(); }
   bool flushing() const { return frozen_ != nullptr || replacing_; }
+  double flush_progress() const { return flusher_->progress(); }
 
   void flush(std::function<void()> done) {
     CHECK(!flushing(), "one flush at a time");
@@ -184,6 +185,16 @@ class Store::Impl {
     return [this, member, post = post_, alive = std::weak_ptr<Impl*>(alive_)](Value value) {
       post([this, member, alive, value = std::move(value)]() mutable {
         if (!alive.expired()) (this->*member)(std::move(value));
+      });
+    };
+  }
+
+  // As posting(), of the handler; null if there is none.
+  std::function<void()> posting_advances() {
+    if (!handlers_.flush_advanced) return nullptr;
+    return [this, post = post_, alive = std::weak_ptr<Impl*>(alive_)] {
+      post([this, alive] {
+        if (!alive.expired()) handlers_.flush_advanced();
       });
     };
   }
@@ -352,6 +363,9 @@ std::size_t Store::overlay_bytes() const {
 }
 bool Store::flushing() const {
   return impl_->flushing();
+}
+double Store::flush_progress() const {
+  return impl_->flush_progress();
 }
 std::size_t Store::flush_pages() const {
   return impl_->flush_pages();

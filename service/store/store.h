@@ -35,6 +35,8 @@ class Store final : public Tables {
   struct Handlers {
     // The disk failed under the flusher; the process has to stop.
     std::function<void(Error)> failed;
+    // flush_progress() has grown: some hundred times in a flush. May be null.
+    std::function<void()> flush_advanced = nullptr;
   };
 
   // Opens or creates: kInUse, kUnsupported (written by another version), kCorrupt, kIo,
@@ -55,6 +57,8 @@ class Store final : public Tables {
   std::size_t overlay_bytes() const;
   // No flush may be begun: one is under way, or the store is being replaced.
   bool flushing() const;
+  // About how much of its time the flush under way has taken, from 0 to 1; 1 if there is none.
+  double flush_progress() const;
 
   // About how many pages LMDB would have to rewrite for the active overlay, each of them in memory
   // until that is committed; four that are written in a row count as one. Where many keys are

@@ -111,6 +111,28 @@ TEST(Store, Flush_CanBeginWithinTheDoneOfAnother) {
   EXPECT_EQ(f.scan(), "a=1 b=2");
 }
 
+TEST(Store, Flush_TellsHowFarItHasCome) {
+  Fixture f;
+  std::vector<double> progress;
+  std::unique_ptr<Store> store = *Store::open(
+      {.directory = f.directory.path(), .map_bytes = std::size_t{1} << 30}, f.queue.post(),
+      {.failed = [](const Error& error) { FAIL() << error.message; },
+       .flush_advanced = [&] { progress.push_back(store->flush_progress()); }});
+  EXPECT_EQ(store->flush_progress(), 1);
+  for (int i = 0; i < 5000; ++i) {
+    store->put(kTable, fmt::format("{:05}", i), std::string(1000, 'x'));
+    store->append(Table::kChanges, fmt::format("{:05}", i), std::string(100, 'x'));
+  }
+  bool done = false;
+  store->flush([&done] { done = true; });
+  while (!done) f.queue.run_one();
+  EXPECT_EQ(store->flush_progress(), 1);
+  EXPECT_GE(progress.size(), 10u);
+  EXPECT_LE(progress.size(), 200u);
+  EXPECT_TRUE(std::is_sorted(progress.begin(), progress.end()));
+  store.reset();
+}
+
 // What a queue has in memory, on its way to the disk and on the disk goes from the front alike.
 TEST(Store, Queue_GoesFromItsFront_WhereverItsRecordsAre) {
   Fixture f;

@@ -70,6 +70,7 @@ TEST_F(FlushScheduleTest, WhatMayWait_GrowsWithTheProgressOfTheFlush) {
   EXPECT_FALSE(too_fast({.behind_bytes = 2'000'000}));
   EXPECT_TRUE(too_fast({.behind_bytes = 2'000'000, .behind_pages = 10})) << "pages count too";
   EXPECT_FALSE(behind({.behind_bytes = 2'000'000}));
+  EXPECT_FALSE(too_fast({.behind_bytes = 1'000'000, .at_once = 1}));
   put_bytes(1'000'000);
   EXPECT_TRUE(too_fast());
   EXPECT_TRUE(behind());
@@ -78,24 +79,6 @@ TEST_F(FlushScheduleTest, WhatMayWait_GrowsWithTheProgressOfTheFlush) {
   EXPECT_EQ(f_.store->flush_progress(), 1);
   EXPECT_FALSE(too_fast());
   EXPECT_FALSE(behind());
-}
-
-TEST_F(FlushScheduleTest, AtTheBeginning_APartOfItMayWait) {
-  std::latch may_begin(1);
-  const FileRangeHook hook([&](int, unsigned) {
-    may_begin.wait();
-    return 0;
-  });
-  put_bytes(1'000);
-  f_.store->flush([] {});
-  EXPECT_EQ(f_.store->flush_progress(), 0);
-  put_bytes(240'000);
-  EXPECT_FALSE(too_fast());
-  put_bytes(20'000);
-  EXPECT_TRUE(too_fast());
-  EXPECT_FALSE(behind());
-  may_begin.count_down();
-  finish();
 }
 
 }  // namespace

@@ -97,9 +97,11 @@ class FakeStateMachine final : public StateMachine {
     for (const Entry& entry : entries) applied.push_back(entry);
     if (hook) hook();
   }
+  bool busy() const override { return is_busy; }
 
   std::vector<Entry> applied;
   std::function<void()> hook;
+  bool is_busy = false;
 
  private:
   Journal& journal_;

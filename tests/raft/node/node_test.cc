@@ -370,6 +370,32 @@ TEST_F(NodeTest, ManyCommittedEntries_AreAppliedOverSeveralTurns_EachOnceAndInOr
   EXPECT_EQ(node_->applied(), Index(kCount));
 }
 
+TEST_F(NodeTest, BusyStateMachine_IsGivenNothingMore_UntilItIsNot) {
+  constexpr std::uint64_t kCount = 1000;
+  start(voters({1, 2, 3}), many(kCount));
+  state_machine_.hook = [this] { state_machine_.is_busy = state_machine_.applied.size() >= 100; };
+  receive(
+      2, 2,
+      AppendRequest{
+          .previous = at(1, kCount), .commit = Index(kCount), .round = Round(1), .entries = {}});
+  pump();
+  const std::size_t before = state_machine_.applied.size();
+  EXPECT_GE(before, 100u);
+  EXPECT_LE(before, 150u) << "in the middle of what it may take in a turn";
+  EXPECT_EQ(node_->applied(), Index(before));
+  EXPECT_GT(node_->deadline(), now_) << "there is nothing to be done now";
+  pump();
+  EXPECT_EQ(state_machine_.applied.size(), before);
+  state_machine_.is_busy = false;
+  state_machine_.hook = nullptr;
+  EXPECT_LE(node_->deadline(), now_);
+  for (int turns = 0; node_->deadline() <= now_ && turns < 100; ++turns) pump();
+  ASSERT_EQ(state_machine_.applied.size(), kCount);
+  for (std::uint64_t i = 0; i < kCount; ++i) {
+    ASSERT_EQ(state_machine_.applied[i].id.index, Index(i + 1));
+  }
+}
+
 TEST_F(NodeTest, SlowApplying_EndsTheTurn_AfterAboutAMillisecond) {
   clock_ = [this] { return now_; };
   start(voters({1, 2, 3}), many(1000));

@@ -1,4 +1,4 @@
-// Files of snapshots: small helpers with typed errors. Any thread, but none that must not wait for
+// Files of the store and of snapshots: small helpers. Any thread, but none that must not wait for
 // a disk.
 #pragma once
 

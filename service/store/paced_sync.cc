@@ -51,7 +51,6 @@ bool PacedSync::write_parts() {
             SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER)) {
       return false;
     }
-    ++parts_;
     if (advanced_) {
       advanced_(static_cast<double>(std::min(at + part, status.st_size)) /
                 static_cast<double>(status.st_size));

@@ -27,9 +27,6 @@ class PacedSync {
   PacedSync(const PacedSync&) = delete;
   PacedSync& operator=(const PacedSync&) = delete;
 
-  // How many have been written.
-  int parts() const { return parts_; }
-
   // What happens before a sync of that file by this thread; false with errno if it failed.
   static bool before_sync(int file) noexcept;
 
@@ -38,7 +35,6 @@ class PacedSync {
 
   const std::function<void(double)> advanced_;
   int file_ = -1;
-  int parts_ = 0;
 };
 
 }  // namespace coord::service

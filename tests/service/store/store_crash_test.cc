@@ -53,9 +53,10 @@ TEST(StoreCrash, KilledWhileFlushing_ReopensWithWholeFlushesOnly) {
     ASSERT_GE(child, 0);
     if (child == 0) flush_until_killed(f.directory.path(), pipe[1]);
     ::close(pipe[1]);
-    // The kill falls somewhere into the flush that was announced last, or into one after it.
     char announced = 0;
     for (int i = 0; i < 2 + round; ++i) ASSERT_EQ(::read(pipe[0], &announced, 1), 1);
+    // The kill falls somewhere into the flush that was announced last, or into one after it, at
+    // another point in each round: not a wait for something, but the thing that is varied.
     std::this_thread::sleep_for(std::chrono::microseconds(300 * round));
     ::kill(child, SIGKILL);
     int status = 0;

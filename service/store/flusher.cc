@@ -15,12 +15,9 @@ namespace {
 // Records of LMDB's after which the memory is looked at: each may bring in some pages of each
 // level.
 constexpr std::size_t kLookInterval = 64;
-// Of the time of a flush: what it takes to change the pages, and to give them all to the kernel.
-// The rest is the disk's.
-constexpr double kTablesShare = 0.2;
-constexpr double kPagesShare = 0.1;
 // More often nobody needs to be told.
 constexpr double kAdvanceMin = 1.0 / 128;
+
 }  // namespace
 
 Flusher::Flusher(std::function<void()> advanced, std::function<void(Flushed)> finished)
@@ -106,28 +103,29 @@ void Flusher::work() {
 }
 
 Flusher::Flushed Flusher::flush(const Job& job) {
-  const auto begun_at = std::chrono::steady_clock::now();
+  using Clock = std::chrono::steady_clock;
+  const auto begun_at = Clock::now();
+  course_.begin(job.overlay.size(), begun_at);
   Flushed flushed;
   MDB_txn* txn = nullptr;
   try {
     lmdb_must(mdb_txn_begin(job.environment.env(), nullptr, 0, &txn), "txn_begin");
     write_tables(txn, job);
-    constexpr double kBeforeTheDisk = kTablesShare + kPagesShare;
-    PacedSync paced(job.environment.env(), [this](double written) {
-      advance(kBeforeTheDisk + (1 - kBeforeTheDisk) * written);
-    });
-    // LMDB does not tell when it has given a page to the kernel. Were this told behind the last of
-    // them, who goes by the progress would stand still meanwhile.
-    advance(kBeforeTheDisk);
+    course_.all_changed(Clock::now());
+    PacedSync paced(
+        job.environment.env(),
+        {.given = [this](std::uint64_t bytes) { advance(course_.gave(bytes)); },
+         .written = [this](double part) { advance(course_.written(part, Clock::now())); }});
     // Frees the transaction whether or not it succeeds.
     lmdb_must(mdb_txn_commit(std::exchange(txn, nullptr)), "txn_commit");
+    course_.end(Clock::now());
   } catch (const LmdbFailure& failure) {
     if (txn != nullptr) mdb_txn_abort(txn);
     flushed.status = job.environment.describe(failure);
   }
   progress_ = 1;
   flushed.operations = job.overlay.size();
-  flushed.time = std::chrono::steady_clock::now() - begun_at;
+  flushed.time = Clock::now() - begun_at;
   flushed.disk_bytes = job.environment.disk_bytes();
   return flushed;
 }
@@ -148,8 +146,7 @@ void Flusher::write_queue(MDB_txn* txn, const Job& job, Table queue) {
 void Flusher::wrote_record(const Job& job) {
   if (++records_written_ % kLookInterval != 0) return;
   job.environment.look_after_memory();
-  advance(kTablesShare * static_cast<double>(records_written_) /
-          static_cast<double>(job.overlay.size()));
+  advance(course_.changed(records_written_));
 }
 
 void Flusher::advance(double progress) {

@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "service/store/environment.h"
+#include "service/store/flush_progress.h"
 #include "service/store/overlay.h"
 
 namespace coord::service {
@@ -65,7 +66,9 @@ class Flusher {
   const std::function<void()> advanced_;
   const std::function<void(Flushed)> finished_;
   std::atomic<double> progress_ = 1;
-  std::size_t records_written_ = 0;  // of the flush under way; the flusher's thread only
+  // The flusher's thread only.
+  std::size_t records_written_ = 0;  // of the flush under way
+  FlushProgress course_;
 
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -3,6 +3,8 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -24,8 +26,7 @@ thread_local PacedSync* pacing = nullptr;
 
 }  // namespace
 
-PacedSync::PacedSync(MDB_env* env, std::function<void(double)> advanced)
-    : advanced_(std::move(advanced)) {
+PacedSync::PacedSync(MDB_env* env, Progress progress) : progress_(std::move(progress)) {
   CHECK(pacing == nullptr, "one at a time");
   lmdb_must(mdb_env_get_fd(env, &file_), "env_get_fd");
   pacing = this;
@@ -37,6 +38,11 @@ PacedSync::~PacedSync() {
 
 bool PacedSync::before_sync(int file) noexcept {
   return pacing == nullptr || pacing->file_ != file || pacing->write_parts();
+}
+
+void PacedSync::after_write(int file, ssize_t bytes) noexcept {
+  if (pacing == nullptr || pacing->file_ != file || bytes <= 0) return;
+  if (pacing->progress_.given) pacing->progress_.given(static_cast<std::uint64_t>(bytes));
 }
 
 // An error of the disk that is told here is not told to the sync any more: it is one of the sync's.
@@ -51,9 +57,9 @@ bool PacedSync::write_parts() {
             SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER)) {
       return false;
     }
-    if (advanced_) {
-      advanced_(static_cast<double>(std::min(at + part, status.st_size)) /
-                static_cast<double>(status.st_size));
+    if (progress_.written) {
+      progress_.written(static_cast<double>(std::min(at + part, status.st_size)) /
+                        static_cast<double>(status.st_size));
     }
   }
   return true;
@@ -61,10 +67,34 @@ bool PacedSync::write_parts() {
 
 }  // namespace coord::service
 
-extern "C" int fdatasync(int file) {
-  using Call = int (*)(int);
-  static const Call next = reinterpret_cast<Call>(::dlsym(RTLD_NEXT, "fdatasync"));
+namespace {
+
+// The C library's, which the one below stands before.
+template <class Call>
+Call next_of(const char* name) {
+  const auto next = reinterpret_cast<Call>(::dlsym(RTLD_NEXT, name));
   CHECK(next != nullptr, "a C library that can be asked for its functions");
+  return next;
+}
+
+}  // namespace
+
+extern "C" int fdatasync(int file) {
+  static const auto next = next_of<int (*)(int)>("fdatasync");
   if (!coord::service::PacedSync::before_sync(file)) return -1;
   return next(file);
+}
+
+extern "C" ssize_t pwrite(int file, const void* data, size_t size, off_t at) {
+  static const auto next = next_of<ssize_t (*)(int, const void*, size_t, off_t)>("pwrite");
+  const ssize_t written = next(file, data, size, at);
+  coord::service::PacedSync::after_write(file, written);
+  return written;
+}
+
+extern "C" ssize_t writev(int file, const iovec* pieces, int count) {
+  static const auto next = next_of<ssize_t (*)(int, const iovec*, int)>("writev");
+  const ssize_t written = next(file, pieces, count);
+  coord::service::PacedSync::after_write(file, written);
+  return written;
 }

@@ -3,10 +3,12 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
+#include <numeric>
 #include <thread>
 #include <vector>
 
@@ -27,7 +29,9 @@ class PacedSyncTest : public testing::Test {
     environment_ = std::move(*opened);
   }
   PacedSync pace() {
-    return PacedSync(environment_->env(), [this](double written) { told_.push_back(written); });
+    return PacedSync(environment_->env(),
+                     {.given = [this](std::uint64_t bytes) { given_.push_back(bytes); },
+                      .written = [this](double written) { told_.push_back(written); }});
   }
   void commit_pages() {
     MDB_txn* txn = nullptr;
@@ -44,7 +48,8 @@ class PacedSyncTest : public testing::Test {
 
   TemporaryDirectory directory_;
   std::unique_ptr<Environment> environment_;
-  std::vector<double> told_;  // after each part
+  std::vector<std::uint64_t> given_;  // with each write
+  std::vector<double> told_;          // after each part
 };
 
 TEST_F(PacedSyncTest, ACommit_IsWrittenInParts_AndTellsOfEach) {
@@ -57,13 +62,32 @@ TEST_F(PacedSyncTest, ACommit_IsWrittenInParts_AndTellsOfEach) {
   EXPECT_EQ(told_.back(), 1);
 }
 
+TEST_F(PacedSyncTest, ACommit_TellsWhatItGivesTheKernel_BeforeItsParts) {
+  std::size_t writes_before = 0;
+  const FileRangeHook hook([&](int, unsigned flags) {
+    if (flags != 0 && told_.empty()) writes_before = given_.size();
+    return 0;
+  });
+  const PacedSync paced = pace();
+  commit_pages();
+  EXPECT_GE(writes_before, 20u);
+  const auto given = std::accumulate(given_.begin(), given_.end(), std::uint64_t{0});
+  EXPECT_GE(given, kRecords * 4096);
+  EXPECT_LE(given, kRecords * 4096 * 11 / 10);
+  EXPECT_EQ(*std::max_element(given_.begin(), given_.end()) % 4096, 0u);
+}
+
 TEST_F(PacedSyncTest, OtherFilesAndThreads_AreNotPaced) {
   const PacedSync paced = pace();
   const auto path = directory_.path() / "file";
   std::ofstream(path) << std::string(std::size_t{8} << 20, 'x');
   const FileDescriptor file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  EXPECT_EQ(::pwrite(file.get(), "x", 1, 0), 1);
+  iovec piece{const_cast<char*>("x"), 1};
+  EXPECT_EQ(::writev(file.get(), &piece, 1), 1);
   EXPECT_EQ(::fdatasync(file.get()), 0);
   std::thread([this] { commit_pages(); }).join();
+  EXPECT_TRUE(given_.empty());
   EXPECT_TRUE(told_.empty());
 }
 
@@ -103,14 +127,20 @@ TEST_F(PacedSyncTest, WhatIsPaced_IsSyncedAfterwards) {
   ASSERT_EQ(::dup2(kept.get(), file), file);
 }
 
-TEST_F(PacedSyncTest, ASyncThatFails_StillDoes) {
+TEST_F(PacedSyncTest, WhatFails_StillDoes) {
   EXPECT_EQ(::fdatasync(-1), -1);
+  EXPECT_EQ(errno, EBADF);
+  EXPECT_EQ(::pwrite(-1, "x", 1, 0), -1);
+  EXPECT_EQ(errno, EBADF);
+  iovec piece{const_cast<char*>("x"), 1};
+  EXPECT_EQ(::writev(-1, &piece, 1), -1);
   EXPECT_EQ(errno, EBADF);
 }
 
 TEST_F(PacedSyncTest, WhenItIsGone_NothingIsPaced) {
   { const PacedSync paced = pace(); }
   commit_pages();
+  EXPECT_TRUE(given_.empty());
   EXPECT_TRUE(told_.empty());
 }
 

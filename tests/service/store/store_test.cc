@@ -4,10 +4,13 @@
 #include <gtest/gtest.h>
 #include <lmdb.h>
 
+#include <algorithm>
+#include <atomic>
 #include <fstream>
 
 #include "service/store/environment.h"
 #include "service/store/merge_cursor.h"
+#include "tests/service/store/file_range.h"
 #include "tests/service/store/fixture.h"
 
 namespace coord::service {
@@ -123,11 +126,17 @@ TEST(Store, Flush_TellsHowFarItHasCome) {
     store->put(kTable, fmt::format("{:05}", i), std::string(1000, 'x'));
     store->append(Table::kChanges, fmt::format("{:05}", i), std::string(100, 'x'));
   }
+  std::atomic<double> before_its_parts = 0;
+  const FileRangeHook hook([&](int, unsigned flags) {
+    if (flags != 0 && before_its_parts == 0) before_its_parts = store->flush_progress();
+    return 0;
+  });
   bool done = false;
   store->flush([&done] { done = true; });
   while (!done) f.queue.run_one();
   EXPECT_EQ(store->flush_progress(), 1);
   EXPECT_GE(progress.size(), 10u);
+  EXPECT_GT(before_its_parts, 0.25) << "LMDB has given its pages to the kernel";
   EXPECT_LE(progress.size(), 200u);
   EXPECT_TRUE(std::is_sorted(progress.begin(), progress.end()));
   store.reset();

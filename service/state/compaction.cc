@@ -59,6 +59,10 @@ void Keyspace::compact(Revision line) {
   if (line <= compacted_ || line > revision_) return;
   pass_changes(line);
   drop_changes(line);
+  // The next command goes on there.
+  const ChangeKey next({line, 0});
+  tables().expect_reads(Table::kChanges, next);
+  tables().expect_reads(Table::kReplaced, next);
   compacted_ = line;
   observer_.on_compacted(line);
 }

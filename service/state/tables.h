@@ -59,6 +59,9 @@ class Tables {
   virtual void append(Table queue, std::string_view key, std::string_view value) = 0;
   // Every record whose key is less is gone. What is appended from now on is not less.
   virtual void erase_before(Table queue, std::string_view key) = 0;
+  // What a queue has from there on will be read soon, in order: a hint, so that whoever does it
+  // need not wait for the disk.
+  virtual void expect_reads(Table /*queue*/, std::string_view /*from*/) const {}
 };
 
 }  // namespace coord::service

@@ -12,6 +12,7 @@
 #include "service/store/flusher.h"
 #include "service/store/merge_cursor.h"
 #include "service/store/overlay.h"
+#include "service/store/queue_read_ahead.h"
 #include "service/store/read_ahead.h"
 #include "service/store/worker.h"
 
@@ -110,6 +111,17 @@ class Store::Impl {
     ++generation_;
     active_->erase_before(queue, key);
     fronts_[static_cast<std::size_t>(queue)] = key;
+  }
+
+  void expect_reads(Table queue, std::string_view from) {
+    CHECK(is_queue(queue), "only of queues it is known where they are read");
+    std::shared_ptr<QueueReadAhead>& ahead = queues_ahead_[static_cast<std::size_t>(queue)];
+    try {
+      if (ahead == nullptr) ahead = std::make_shared<QueueReadAhead>(environment_, queue);
+      ahead->from(from);
+    } catch (const std::system_error&) {
+      // Without a thread whoever needs it waits for the disk.
+    }
   }
 
   std::size_t overlay_bytes() const { return active_->bytes(); }
@@ -291,7 +303,8 @@ class Store::Impl {
       disk_failed_(failure);
     }
     // To close it, and to give its file's space back, takes a while.
-    flusher_->run([old = std::move(environment), reading = std::move(read_ahead_)] {});
+    flusher_->run([old = std::move(environment), reading = std::move(read_ahead_),
+                   queues = std::exchange(queues_ahead_, {})] {});
   }
 
   const StoreOptions options_;
@@ -316,6 +329,8 @@ class Store::Impl {
   Stats stats_;
 
   std::shared_ptr<ReadAhead> read_ahead_;  // of the environment that was opened first
+  // Of the queues of this environment that were ever taken off.
+  std::array<std::shared_ptr<QueueReadAhead>, kTableCount> queues_ahead_;
   std::unique_ptr<Flusher> flusher_;
   std::function<void(Result<Snapshot>)> copied_;
   std::unique_ptr<Copier> copier_;
@@ -356,6 +371,9 @@ void Store::append(Table queue, std::string_view key, std::string_view value) {
 }
 void Store::erase_before(Table queue, std::string_view key) {
   impl_->erase_before(queue, key);
+}
+void Store::expect_reads(Table queue, std::string_view from) const {
+  impl_->expect_reads(queue, from);
 }
 
 std::size_t Store::overlay_bytes() const {

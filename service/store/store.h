@@ -52,6 +52,7 @@ class Store final : public Tables {
   void erase(Table table, std::string_view key) override;
   void append(Table queue, std::string_view key, std::string_view value) override;
   void erase_before(Table queue, std::string_view key) override;
+  void expect_reads(Table queue, std::string_view from) const override;
 
   // Bytes of memory that the active overlay takes.
   std::size_t overlay_bytes() const;

@@ -239,6 +239,16 @@ TEST(Compaction, OfTheFutureOrThePast_DoesNothing) {
   EXPECT_EQ(m.observer().take(), Lines{"compacted 3"});
 }
 
+// The next command goes on where this one ended, in both queues.
+TEST(Compaction, SaysWhatWillBeReadNext) {
+  Machine m;
+  make_history(m);
+  m.apply(compact(3));
+  const std::string next(ChangeKey({Revision(3), 0}));
+  EXPECT_EQ(m.tables().expected(Table::kChanges), next);
+  EXPECT_EQ(m.tables().expected(Table::kReplaced), next);
+}
+
 TEST(Compaction, DeletedKeyThatComesBack_HasNoPast) {
   Machine m;
   m.write_all({put("a", "1"), erase(single("a")), put("b", "1")});

@@ -23,6 +23,9 @@ class MapTables final : public Tables {
   void erase(Table table, std::string_view key) override;
   void append(Table queue, std::string_view key, std::string_view value) override;
   void erase_before(Table queue, std::string_view key) override;
+  void expect_reads(Table queue, std::string_view from) const override {
+    expected_[static_cast<std::size_t>(queue)] = from;
+  }
 
   const Contents& contents() const { return contents_; }
   // As Store::replace().
@@ -32,6 +35,10 @@ class MapTables final : public Tables {
     fronts_ = {};
   }
   std::size_t size(Table table) const { return at(table).size(); }
+  // From where on it was said last that a queue will be read.
+  const std::string& expected(Table queue) const {
+    return expected_[static_cast<std::size_t>(queue)];
+  }
 
  private:
   class MapCursor;
@@ -48,6 +55,7 @@ class MapTables final : public Tables {
 
   Contents contents_;
   std::array<std::string, kTableCount> fronts_;
+  mutable std::array<std::string, kTableCount> expected_;
   std::uint64_t changes_ = 0;
   mutable std::vector<std::unique_ptr<std::string>> lent_;
 };

@@ -73,7 +73,9 @@ TEST(Replace, BringsTheFrontOfAQueue) {
     r.f.store->erase_before(Table::kChanges, ours);
     r.theirs.store->erase_before(Table::kChanges, "4");
     const std::string expected = "4=theirs 5=theirs 6=theirs";
+    r.f.store->expect_reads(Table::kChanges, ours);
     ASSERT_TRUE(r.replace(r.stage(7)).ok());
+    r.f.store->expect_reads(Table::kChanges, "4");
     EXPECT_EQ(r.f.scan("", Table::kChanges), expected);
     EXPECT_EQ(r.f.get("4", Table::kChanges), "theirs");
     EXPECT_EQ(r.f.get("3", Table::kChanges), "(none)");

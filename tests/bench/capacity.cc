@@ -5,8 +5,11 @@
 // starting it again, with its pages in the kernel's cache and without; an empty member that enters
 // under a write load, and leaves; the long write load.
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <filesystem>
@@ -15,6 +18,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -174,6 +178,75 @@ class Processors {
   }
 
   Ticks begun_ = ticks();
+};
+
+// How often the disk that holds a directory answered nothing at all for a while although something
+// was asked of it: a disk that is only busy goes on answering. No write can be faster than that.
+class Disk {
+ public:
+  static constexpr milliseconds kStill{50};
+
+  explicit Disk(const std::filesystem::path& directory)
+      : stat_(stat_of(directory)), thread_([this](const std::stop_token& stop) { run(stop); }) {}
+
+  // Since the last call.
+  std::string take() {
+    const std::lock_guard lock(mutex_);
+    const int times = std::exchange(times_, 0);
+    const Clock::duration longest = std::exchange(longest_, {});
+    if (!known_) return "nothing is known of the disk";
+    if (times == 0) return "the disk never stood still";
+    return fmt::format("the disk stood still {} times, for {:.0f} ms at most", times,
+                       in_ms(longest));
+  }
+
+ private:
+  struct Requests {
+    std::uint64_t answered = 0;
+    std::uint64_t under_way = 0;
+  };
+
+  static std::filesystem::path stat_of(const std::filesystem::path& directory) {
+    struct stat status {};
+    if (::stat(directory.c_str(), &status) != 0) return {};
+    return fmt::format("/sys/dev/block/{}:{}/stat", major(status.st_dev), minor(status.st_dev));
+  }
+
+  std::optional<Requests> requests() const {
+    // READS . . . WRITES . . . UNDER_WAY . . DISCARDS . . . FLUSHES .
+    std::array<std::uint64_t, 17> fields{};
+    std::ifstream stat(stat_);
+    for (std::uint64_t& field : fields) stat >> field;
+    if (!stat) return std::nullopt;
+    return Requests{fields[0] + fields[4] + fields[11] + fields[15], fields[8]};
+  }
+
+  void run(const std::stop_token& stop) {
+    std::optional<Requests> before = requests();
+    known_ = before.has_value();
+    for (Clock::time_point since = Clock::now(); before && !stop.stop_requested();) {
+      std::this_thread::sleep_for(milliseconds(5));
+      const std::optional<Requests> now = requests();
+      if (!now) return;
+      const Clock::time_point looked_at = Clock::now();
+      if (now->answered != before->answered || before->under_way == 0) {
+        const std::lock_guard lock(mutex_);
+        if (before->under_way > 0 && looked_at - since >= kStill) {
+          ++times_;
+          longest_ = std::max(longest_, looked_at - since);
+        }
+        since = looked_at;
+      }
+      before = now;
+    }
+  }
+
+  const std::filesystem::path stat_;
+  std::atomic<bool> known_ = false;
+  std::mutex mutex_;
+  int times_ = 0;              // guarded by mutex_
+  Clock::duration longest_{};  // guarded by mutex_
+  std::jthread thread_;
 };
 
 // ------------------------------------------------------------------------------------------------
@@ -409,6 +482,7 @@ void long_load(const Plan& plan, test::Cluster& cluster, Watcher& watcher) {
   double last = 0;
   Histogram all;
   const Processors whole;
+  Disk disk(cluster.data_directory(0));
   for (int i = 0; i < pieces && !interrupted; ++i) {
     const Processors processors;
     last = rate(load, piece);
@@ -416,10 +490,10 @@ void long_load(const Plan& plan, test::Cluster& cluster, Watcher& watcher) {
     const Histogram latencies = load.take_latencies();
     all.merge(latencies);
     say(
-        fmt::format("load, {} s: {:.0f} writes/s; {}; {:.1f} % stolen; MiB resident/anonymous/on "
-                    "disk: {}",
+        fmt::format("load, {} s: {:.0f} writes/s; {}; {:.1f} % stolen, {}; MiB "
+                    "resident/anonymous/on disk: {}",
                     (i + 1) * piece.count(), last, in_words(latencies), processors.stolen_percent(),
-                    watcher.take()));
+                    disk.take(), watcher.take()));
   }
   load.stop();
   load.wait();

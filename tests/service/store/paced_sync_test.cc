@@ -2,6 +2,7 @@
 #include "service/store/paced_sync.h"
 
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -75,6 +76,22 @@ TEST_F(PacedSyncTest, ACommit_TellsWhatItGivesTheKernel_BeforeItsParts) {
   EXPECT_GE(given, kRecords * 4096);
   EXPECT_LE(given, kRecords * 4096 * 11 / 10);
   EXPECT_EQ(*std::max_element(given_.begin(), given_.end()) % 4096, 0u);
+}
+
+// LMDB writes pages that lie by themselves and pages in a row in two different ways.
+TEST_F(PacedSyncTest, EveryWrite_IsTold) {
+  commit_pages();
+  mdb_filehandle_t file;
+  ASSERT_EQ(mdb_env_get_fd(environment_->env(), &file), MDB_SUCCESS);
+  constexpr off_t kAt = 100 * 4096;
+  char bytes[3];
+  ASSERT_EQ(::pread(file, bytes, 3, kAt), 3);
+  const PacedSync paced = pace();
+  EXPECT_EQ(::pwrite(file, bytes, 3, kAt), 3);
+  EXPECT_EQ(::lseek(file, kAt, SEEK_SET), kAt);
+  iovec pieces[] = {{bytes, 1}, {bytes + 1, 1}};
+  EXPECT_EQ(::writev(file, pieces, 2), 2);
+  EXPECT_THAT(given_, testing::ElementsAre(3, 2));
 }
 
 TEST_F(PacedSyncTest, OtherFilesAndThreads_AreNotPaced) {

@@ -142,6 +142,28 @@ TEST(Store, Flush_TellsHowFarItHasCome) {
   store.reset();
 }
 
+TEST(Store, Flush_IsExpectedToBeLikeThoseBefore) {
+  Fixture f;
+  f.open();
+  std::atomic<double> before_its_parts = 0;
+  const FileRangeHook hook([&](int, unsigned flags) {
+    if (flags != 0 && before_its_parts == 0) before_its_parts = f.store->flush_progress();
+    return 0;
+  });
+  // Each is given the kernel as the same few pages.
+  const auto flush = [&] {
+    before_its_parts = 0;
+    for (int i = 0; i < 2000; ++i) f.store->put(kTable, fmt::format("{:05}", i), "x");
+    f.flush();
+    return before_its_parts.load();
+  };
+  flush();  // which makes the pages
+  const double at_first = flush();
+  EXPECT_GT(at_first, 0);
+  for (int i = 0; i < 10; ++i) flush();
+  EXPECT_NE(flush(), at_first);
+}
+
 // What a queue has in memory, on its way to the disk and on the disk goes from the front alike.
 TEST(Store, Queue_GoesFromItsFront_WhereverItsRecordsAre) {
   Fixture f;

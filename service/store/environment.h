@@ -10,7 +10,8 @@
 //                          "installed"   the last entry that a snapshot had in it, term and index,
 //                                        big-endian, if this file came as one
 //
-// Read by the loop's thread; write transactions are begun by the flusher.
+// Read by the loop's thread, and by those that copy it or read ahead; write transactions are begun
+// by the flusher.
 #pragma once
 
 #include <lmdb.h>

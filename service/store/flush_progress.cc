@@ -6,7 +6,7 @@ namespace coord::service {
 
 namespace {
 // Nothing is learned from smaller flushes: they hold nobody up, and are the disk's all the way.
-constexpr double kRecordsMin = 1000;
+constexpr double kBytesMin = 1 << 20;
 // How much the flush that has just ended counts.
 constexpr double kNewestCounts = 0.125;
 
@@ -19,8 +19,9 @@ double part_of(double whole, double part) {
 }
 }  // namespace
 
-void FlushProgress::begin(std::size_t records, Time now) {
+void FlushProgress::begin(std::size_t records, std::size_t bytes, Time now) {
   records_ = static_cast<double>(records);
+  bytes_ = static_cast<double>(bytes);
   bytes_given_ = 0;
   begun_at_ = changed_at_ = now;
   given_at_.reset();
@@ -37,7 +38,7 @@ void FlushProgress::all_changed(Time now) {
 double FlushProgress::gave(std::uint64_t bytes) {
   bytes_given_ += static_cast<double>(bytes);
   return expected_.changing +
-         expected_.giving * part_of(expected_.bytes_given * records_, bytes_given_);
+         expected_.giving * part_of(expected_.bytes_given * bytes_, bytes_given_);
 }
 
 double FlushProgress::written(double part, Time now) {
@@ -47,13 +48,13 @@ double FlushProgress::written(double part, Time now) {
 }
 
 void FlushProgress::end(Time now) {
-  if (!given_at_ || records_ < kRecordsMin || now <= begun_at_) return;
+  if (!given_at_ || bytes_ < kBytesMin || now <= begun_at_) return;
   const auto share = [whole = now - begun_at_](auto time) {
     return static_cast<double>(time.count()) / static_cast<double>(whole.count());
   };
   learn(expected_.changing, share(changed_at_ - begun_at_));
   learn(expected_.giving, share(*given_at_ - changed_at_));
-  learn(expected_.bytes_given, bytes_given_ / records_);
+  learn(expected_.bytes_given, bytes_given_ / bytes_);
 }
 
 }  // namespace coord::service

@@ -18,8 +18,8 @@ class FlushProgress {
  public:
   using Time = std::chrono::steady_clock::time_point;
 
-  // Of so many records in all.
-  void begin(std::size_t records, Time now);
+  // Of so many records in all, which have so many bytes.
+  void begin(std::size_t records, std::size_t bytes, Time now);
   // The stages, in their order. What returns a number returns the progress, from 0 to 1.
   double changed(std::size_t records) const;  // so many of them by now
   void all_changed(Time now);
@@ -33,12 +33,13 @@ class FlushProgress {
     // Of a flush's time; the rest is the disk's.
     double changing;
     double giving;
-    double bytes_given;  // for each record
+    double bytes_given;  // for each byte of the records
   };
 
   // Before the first flush: as where many keys change, on a fast disk.
-  Expected expected_{.changing = 0.2, .giving = 0.25, .bytes_given = 1500};
+  Expected expected_{.changing = 0.2, .giving = 0.25, .bytes_given = 4};
   double records_ = 0;
+  double bytes_ = 0;
   double bytes_given_ = 0;  // by now
   Time begun_at_;
   Time changed_at_;

@@ -105,7 +105,7 @@ void Flusher::work() {
 Flusher::Flushed Flusher::flush(const Job& job) {
   using Clock = std::chrono::steady_clock;
   const auto begun_at = Clock::now();
-  course_.begin(job.overlay.size(), begun_at);
+  course_.begin(job.overlay.size(), job.overlay.bytes(), begun_at);
   Flushed flushed;
   MDB_txn* txn = nullptr;
   try {

@@ -51,6 +51,7 @@ bool PacedSync::write_parts() {
   struct stat status {};
   if (::fstat(file_, &status) != 0) return false;
   const std::int64_t part = std::max(status.st_size / kParts + 1, kPartBytesMin);
+  if (progress_.written) progress_.written(0);
   for (std::int64_t at = 0; at < status.st_size; at += part) {
     if (!push_out(
             file_, at, part,

@@ -28,7 +28,7 @@ class PacedSync {
   struct Progress {
     // So many bytes more were given to the kernel.
     std::function<void(std::uint64_t)> given;
-    // That part of the file has been written, from 0 to 1; after each part.
+    // That part of the file has been written, from 0 to 1: before the first part, and after each.
     std::function<void(double)> written;
   };
 

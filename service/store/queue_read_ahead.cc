@@ -1,12 +1,18 @@
 #include "service/store/queue_read_ahead.h"
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
+
+#include "raft/base/check.h"
 
 namespace coord::service {
 
 namespace {
-// Within one transaction: LMDB cannot use again what it still sees.
-constexpr std::size_t kBlocksMax = 256;
+using Clock = std::chrono::steady_clock;
+
+// Of one transaction: LMDB cannot use again what it still sees.
+constexpr std::chrono::milliseconds kTransactionMax{20};
 constexpr std::size_t kPageBytes = 4096;
 
 struct CloseCursor {
@@ -22,6 +28,7 @@ QueueReadAhead::~QueueReadAhead() {
 }
 
 void QueueReadAhead::from(std::string_view key) {
+  CHECK(!key.empty(), "the empty key is no key");
   {
     const std::lock_guard lock(mutex_);
     from_ = key;
@@ -67,7 +74,8 @@ bool QueueReadAhead::read_some(MDB_txn* txn, std::string_view from) {
   MDB_val key = val_of(last);
   MDB_val block;
   if (!lmdb_found(mdb_cursor_get(opened, &key, &block, MDB_SET_RANGE), "cursor_get")) return false;
-  for (std::size_t i = 0; i < kBlocksMax && ahead_bytes_ < kBytes && !stopping_; ++i) {
+  const Clock::time_point until = Clock::now() + kTransactionMax;
+  while (ahead_bytes_ < kBytes && !stopping_ && Clock::now() < until) {
     if (ahead_.empty() || view_of(key) > ahead_.back().key) read(key, block);
     if (!lmdb_found(mdb_cursor_get(opened, &key, &block, MDB_NEXT), "cursor_get")) return false;
   }
@@ -75,11 +83,11 @@ bool QueueReadAhead::read_some(MDB_txn* txn, std::string_view from) {
 }
 
 void QueueReadAhead::read(const MDB_val& key, const MDB_val& block) {
-  // That its first page is here LMDB has seen to; a large one has more of them.
-  const auto* bytes = static_cast<const volatile char*>(block.mv_data);
-  for (std::size_t at = 0; at < block.mv_size; at += kPageBytes) static_cast<void>(bytes[at]);
-  ahead_.push_back({std::string(view_of(key)), block.mv_size});
-  ahead_bytes_ += block.mv_size;
+  // One in pages of its own LMDB has not touched.
+  static_cast<void>(*static_cast<const volatile char*>(block.mv_data));
+  const std::size_t bytes = std::min(block.mv_size, kPageBytes);
+  ahead_.push_back({std::string(view_of(key)), bytes});
+  ahead_bytes_ += bytes;
   blocks_read_.fetch_add(1, std::memory_order_relaxed);
 }
 

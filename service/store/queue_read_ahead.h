@@ -1,9 +1,9 @@
-// Reads what lies behind the front of a queue before the loop does. Nobody has needed it since it
-// was written, an hour ago perhaps, so that the kernel may have dropped it, and LMDB waits for the
-// disk page by page: the loop when history is compacted, and with it every write, and the flusher
-// when it takes the pages off.
+// Reads of a queue what the loop is about to read. Nobody has needed it since it was written, an
+// hour ago perhaps, so that the kernel may have dropped it, and LMDB waits for the disk page by
+// page: the loop when history is compacted, and with it every write, and the flusher when it takes
+// the pages off.
 //
-// Nothing here is an error: what cannot be read is found by whoever needs it.
+// What LMDB fails at is not told here: whoever needs it finds out.
 #pragma once
 
 #include <lmdb.h>
@@ -24,7 +24,8 @@ namespace coord::service {
 // Of one queue. Loop thread, and may go on any; what it does it does on a thread of its own.
 class QueueReadAhead {
  public:
-  // How far ahead.
+  // How far ahead. Of a block that is larger than a page the first page counts, and is all that is
+  // read: there its first record begins, and nobody needs more of it to compact it and take it off.
   static constexpr std::size_t kBytes = std::size_t{4} << 20;
 
   // Keeps the environment. Throws std::system_error where the system has no more threads.
@@ -34,7 +35,7 @@ class QueueReadAhead {
   QueueReadAhead(const QueueReadAhead&) = delete;
   QueueReadAhead& operator=(const QueueReadAhead&) = delete;
 
-  // From there on, which does not go back. Cheap.
+  // From that key on, which is not empty and does not go back. Cheap.
   void from(std::string_view key);
   // That were read, in all.
   std::size_t blocks_read() const { return blocks_read_.load(std::memory_order_relaxed); }

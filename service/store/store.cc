@@ -176,7 +176,13 @@ class Store::Impl {
   }
   void look_after_memory() const { environment_->look_after_memory(); }
 
-  Stats stats() const { return stats_; }
+  Stats stats() const {
+    Stats stats = stats_;
+    for (const auto& ahead : queues_ahead_) {
+      if (ahead != nullptr) stats.blocks_read_ahead += ahead->blocks_read();
+    }
+    return stats;
+  }
 
  private:
   struct Replacing {

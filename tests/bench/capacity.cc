@@ -192,9 +192,12 @@ class Disk {
   // Since the last call.
   std::string take() {
     const std::lock_guard lock(mutex_);
+    if (!known_) return "nothing is known of the disk";
+    // What goes on still counts here and not next time.
+    note_end_of_stillness();
+    since_ = last_look_;
     const int times = std::exchange(times_, 0);
     const Clock::duration longest = std::exchange(longest_, {});
-    if (!known_) return "nothing is known of the disk";
     if (times == 0) return "the disk never stood still";
     return fmt::format("the disk stood still {} times, for {:.0f} ms at most", times,
                        in_ms(longest));
@@ -222,30 +225,36 @@ class Disk {
   }
 
   void run(const std::stop_token& stop) {
-    std::optional<Requests> before = requests();
-    known_ = before.has_value();
-    for (Clock::time_point since = Clock::now(); before && !stop.stop_requested();) {
+    for (std::optional<Requests> before = requests(); !stop.stop_requested();) {
       std::this_thread::sleep_for(milliseconds(5));
       const std::optional<Requests> now = requests();
-      if (!now) return;
-      const Clock::time_point looked_at = Clock::now();
-      if (now->answered != before->answered || before->under_way == 0) {
-        const std::lock_guard lock(mutex_);
-        if (before->under_way > 0 && looked_at - since >= kStill) {
-          ++times_;
-          longest_ = std::max(longest_, looked_at - since);
-        }
-        since = looked_at;
+      const std::lock_guard lock(mutex_);
+      known_ = before && now;
+      if (!known_ || now->answered != before->answered || before->under_way == 0) {
+        note_end_of_stillness();
+        since_ = Clock::now();
       }
+      // Whoever watches may be late itself: what came after a look is not the disk's.
+      last_look_ = Clock::now();
       before = now;
     }
   }
 
+  void note_end_of_stillness() {
+    const Clock::duration still = last_look_ - since_;
+    if (still < kStill) return;
+    ++times_;
+    longest_ = std::max(longest_, still);
+  }
+
   const std::filesystem::path stat_;
-  std::atomic<bool> known_ = false;
   std::mutex mutex_;
-  int times_ = 0;              // guarded by mutex_
-  Clock::duration longest_{};  // guarded by mutex_
+  // Guarded by mutex_.
+  bool known_ = false;
+  Clock::time_point since_ = Clock::now();  // nothing was answered
+  Clock::time_point last_look_ = since_;
+  int times_ = 0;
+  Clock::duration longest_{};
   std::jthread thread_;
 };
 

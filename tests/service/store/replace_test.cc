@@ -86,6 +86,27 @@ TEST(Replace, BringsTheFrontOfAQueue) {
   }
 }
 
+// Its space is given back, whoever was reading it ahead.
+TEST(Replace, TheOldFile_IsLetGo) {
+  Replacing r;
+  r.f.store->append(Table::kChanges, "1", "ours");
+  r.f.flush();
+  r.f.store->expect_reads(Table::kChanges, "1");
+  ASSERT_TRUE(r.replace(r.stage(7)).ok());
+  const auto is_mapped = [] {
+    std::ifstream maps("/proc/self/maps");
+    for (std::string map; std::getline(maps, map);) {
+      if (map.ends_with("data.mdb (deleted)")) return true;
+    }
+    return false;
+  };
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (is_mapped() && std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(milliseconds(1));
+  }
+  EXPECT_FALSE(is_mapped());
+}
+
 TEST(Replace, IsRemembered_WithItsLastEntry) {
   Replacing r;
   EXPECT_EQ(r.f.store->installed_at(), raft::LogId());

@@ -68,7 +68,8 @@ Copier::Copier(std::shared_ptr<Environment> environment, CopyOptions options,
 Result<Snapshot> Copier::copy(const std::stop_token& stop) {
   const std::filesystem::path draft = options_.target.string() + ".tmp";
   const auto made = [&]() -> Result<Snapshot> {
-    auto file = PacedFile::create(draft);
+    // It is read once more, when it is sent.
+    auto file = PacedFile::create(draft, {.drop_written = true});
     if (!file.ok()) return file.error();
     // LMDB goes through its pages in the order of the keys, and would wait for each.
     read_ahead(environment_->data_file(), stop);

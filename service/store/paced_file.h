@@ -17,9 +17,15 @@ class PacedFile {
  public:
   static constexpr std::size_t kSliceBytes = std::size_t{4} << 20;
 
-  // Anew: what was there is gone. With `bytes`, the space is reserved: a disk that is too full for
-  // the file says so now. kStorageFull, kIo.
-  static Result<PacedFile> create(const std::filesystem::path& path, std::uint64_t bytes = 0);
+  struct Options {
+    // Reserved: a disk that is too full for the file says so at once.
+    std::uint64_t bytes = 0;
+    // What is on disk leaves the page cache, where it would take the place of what is in use.
+    bool drop_written = false;
+  };
+
+  // Anew: what was there is gone. kStorageFull, kIo.
+  static Result<PacedFile> create(const std::filesystem::path& path, Options options);
 
   [[nodiscard]] Status append(std::span<const std::byte> bytes);
   // After the last append: everything is on disk.
@@ -29,13 +35,19 @@ class PacedFile {
   std::uint64_t size() const { return size_; }
 
  private:
-  PacedFile(std::filesystem::path path, FileDescriptor file)
-      : path_(std::move(path)), file_(std::move(file)), paced_(can_push_out(file_.get())) {}
+  PacedFile(std::filesystem::path path, FileDescriptor file, bool drop_written)
+      : path_(std::move(path)),
+        file_(std::move(file)),
+        paced_(can_push_out(file_.get())),
+        drop_written_(drop_written) {}
   [[nodiscard]] Status push_out_slice();
+  // What is before that is on disk.
+  void written(std::uint64_t end);
 
   std::filesystem::path path_;
   FileDescriptor file_;
   bool paced_;
+  bool drop_written_;
   std::uint64_t size_ = 0;
   // Slices before that have been given to the disk; the last of them may still be on its way.
   std::uint64_t begun_ = 0;

@@ -1,5 +1,6 @@
 // A snapshot's file, read in pieces for whoever is sent it. On a thread of its own: what has left
 // the page cache meanwhile comes from the disk, and that may take longer than the loop may wait.
+// What was read leaves the page cache.
 //
 // Loop thread.
 #pragma once

@@ -27,7 +27,7 @@ struct SnapshotReceiver::Staging {
       return make_error(ErrorCode::kIo, "cannot create {}: {}", options.directory.string(),
                         error.message());
     }
-    auto created = PacedFile::create(options.directory / kDataFile, bytes);
+    auto created = PacedFile::create(options.directory / kDataFile, {.bytes = bytes});
     if (!created.ok()) return created.error();
     file = *std::move(created);
     return Status::success();

@@ -406,6 +406,17 @@ bool drop_caches() {
   return caches.good();
 }
 
+void await_listening(test::Cluster& cluster, int member) {
+  const auto begun = Clock::now();
+  while (!test::RawConnection(cluster.client_port(member)).connected()) {
+    if (Clock::now() - begun > seconds(60)) {
+      fail("the member did not come up\n" + cluster.log(member));
+    }
+    // Nothing tells when a port begins to listen.
+    std::this_thread::sleep_for(milliseconds(1));
+  }
+}
+
 // From the start of the process to the first read that it answers.
 double restart(test::Cluster& cluster, Watcher& watcher, int member, const std::string& key,
                bool cold) {
@@ -419,13 +430,7 @@ double restart(test::Cluster& cluster, Watcher& watcher, int member, const std::
     const std::lock_guard lock(watcher.mutex());
     cluster.start(member);
   }
-  const int port = cluster.client_port(member);
-  while (!test::RawConnection(port).connected()) {
-    if (Clock::now() - begun > seconds(60))
-      fail("the member did not come back\n" + cluster.log(member));
-    // Nothing tells when a port begins to listen.
-    std::this_thread::sleep_for(milliseconds(1));
-  }
+  await_listening(cluster, member);
   Client client({.endpoints = {cluster.endpoint(member)}, .name = "coord-capacity"});
   const auto read = client.get(key, {.consistency = Consistency::linearizable()});
   if (!read) fail(read.error().message);
@@ -458,6 +463,7 @@ void growth(const Plan& plan, test::Cluster& cluster, Watcher& watcher) {
     member = cluster.add_joining();
     cluster.start(member);
   }
+  await_listening(cluster, member);
   const auto added =
       cluster.ctl({"member", "add", cluster.name(member), "--peer", cluster.peer(member)}, {},
                   milliseconds(120'000));

@@ -7,10 +7,12 @@
 
 #include "raft/base/hash.h"
 #include "raft/base/prng.h"
+#include "service/store/paced_file.h"
 #include "service/store/snapshot_reader.h"
 #include "service/store/snapshot_receiver.h"
 #include "service/store/store_file.h"
 #include "tests/service/store/fixture.h"
+#include "tests/service/store/page_cache.h"
 
 namespace coord::service {
 namespace {
@@ -232,6 +234,18 @@ TEST(Snapshot, OfSomethingWithoutContent_IsCorrupt) {
   EXPECT_TRUE(fs::is_empty(f.directory.path() / "copies"));
 }
 
+TEST(Snapshot, WhatWasWritten_LeavesThePageCache) {
+  Fixture f;
+  f.open();
+  f.set_position(2, 9);
+  if (is_in_memory(f.directory.path())) GTEST_SKIP() << "files here are in memory";
+  fill(f, 150'000, 'x');
+  f.flush();
+  const Snapshot made = *f.copy();
+  ASSERT_GE(made.bytes, 4 * PacedFile::kSliceBytes);
+  EXPECT_GE(missing(made.file) * page_bytes, made.bytes / 10 * 9);
+}
+
 TEST(SnapshotReader, GivesTheFileInPieces) {
   Fixture f;
   const fs::path file = f.directory.path() / "file";
@@ -254,6 +268,32 @@ TEST(SnapshotReader, GivesTheFileInPieces) {
   EXPECT_EQ(read(0, 1 << 30).size(), SnapshotReader::kChunkBytesMax);
   EXPECT_EQ(SnapshotReader::open(f.directory.path() / "none", f.queue.post()).error().code,
             ErrorCode::kIo);
+}
+
+TEST(SnapshotReader, WhatWasRead_LeavesThePageCache) {
+  Fixture f;
+  const fs::path file = f.directory.path() / "file";
+  constexpr std::size_t kBytes = std::size_t{20} << 20;
+  std::ofstream(file, std::ios::binary) << std::string(kBytes, 'x');
+  if (is_in_memory(file)) GTEST_SKIP() << "files here are in memory";
+  // Only what is on disk can be dropped.
+  ASSERT_EQ(::fsync(open_to_read(file).get()), 0);
+  ASSERT_EQ(missing(file), 0u);
+  auto reader = SnapshotReader::open(file, f.queue.post());
+  ASSERT_TRUE(reader.ok());
+  std::uint64_t read = 0;
+  for (bool at_end = false; !at_end;) {
+    std::optional<Result<Bytes>> piece;
+    (*reader)->read(read, 300'000, [&](Result<Bytes> bytes) { piece = std::move(bytes); });
+    while (!piece) f.queue.run_one();
+    ASSERT_TRUE(piece->ok());
+    EXPECT_EQ((*piece)->view().find_first_not_of('x'), std::string_view::npos);
+    read += (*piece)->size();
+    at_end = (*piece)->empty();
+  }
+  EXPECT_EQ(read, kBytes);
+  EXPECT_GE(missing(file) * page_bytes, std::size_t{14} << 20);
+  EXPECT_LT(missing(file) * page_bytes, kBytes) << "in strides";
 }
 
 class Receiving {

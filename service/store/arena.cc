@@ -26,6 +26,8 @@ std::byte* Arena::allocate_slow(std::size_t bytes) {
     blocks_.push_back({std::unique_ptr<std::byte[]>(new std::byte[size]), size});
   }
   std::byte* place = blocks_.back().memory.get();
+  ASAN_POISON_MEMORY_REGION(place, blocks_.back().size);
+  ASAN_UNPOISON_MEMORY_REGION(place, bytes);
   next_ = place + bytes;
   left_ = blocks_.back().size - bytes;
   return place;
@@ -34,7 +36,9 @@ std::byte* Arena::allocate_slow(std::size_t bytes) {
 void Arena::reset(std::size_t keep_bytes) {
   oversized_.clear();
   for (Block& block : blocks_) {
-    if (block.size == kBlockBytes) spare_.push_back(std::move(block));
+    if (block.size != kBlockBytes) continue;
+    ASAN_POISON_MEMORY_REGION(block.memory.get(), block.size);
+    spare_.push_back(std::move(block));
   }
   blocks_.clear();
   if (spare_.size() > keep_bytes / kBlockBytes) spare_.resize(keep_bytes / kBlockBytes);

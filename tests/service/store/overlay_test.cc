@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <set>
@@ -108,6 +109,22 @@ RC_GTEST_PROP(OverlayProperty, HoldsWhatAMapHolds_InItsOrder, (std::uint64_t see
     }
     compare_overlay(overlay, twin);
     overlay.clear(0);
+  }
+}
+
+// Of memory that nobody may touch meanwhile, which the address sanitizer sees to.
+TEST(Overlay, ClearedOnes_TakeRecordsOfOtherSizes) {
+  Overlay overlay;
+  for (const std::size_t bytes : {10, 1000, 3, 500'000, 100}) {
+    const std::string value(bytes, 'x');
+    const std::size_t count = std::min<std::size_t>(3000, 5'000'000 / bytes);
+    for (std::size_t i = 0; i < count; ++i) {
+      overlay.put(kOverlayTable, std::to_string(i), value, true);
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      ASSERT_EQ(overlay.find(kOverlayTable, std::to_string(i))->value(), value);
+    }
+    overlay.clear(std::size_t{2} << 20);
   }
 }
 

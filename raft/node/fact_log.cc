@@ -35,8 +35,13 @@ void FactLog::note(const Fact& fact) {
   std::visit([this](const auto& alternative) { on(alternative); }, fact);
 }
 
-void FactLog::note(const Error& error) {
+void FactLog::note_useless(const Error& error) {
   logger_.warn("a snapshot from the leader is of no use: {}", error.message);
+}
+
+void FactLog::note_unsent(MemberId peer, const Error& error) {
+  logger_.warn("a snapshot for member {} came to nothing, and is begun anew: {}", peer,
+               error.message);
 }
 
 void FactLog::leads(Term term, MemberId leader) {

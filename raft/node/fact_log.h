@@ -11,8 +11,9 @@ class FactLog {
   FactLog(MemberId self, spdlog::logger* logger, NodeCounters& counters);
 
   void note(const Fact& fact);
-  // A snapshot that came to nothing.
-  void note(const Error& error);
+  // Snapshots that came to nothing: from the leader, and for a peer.
+  void note_useless(const Error& error);
+  void note_unsent(MemberId peer, const Error& error);
 
  private:
   void on(const BecameFollower& fact);

@@ -158,7 +158,7 @@ class Node::Impl {
                   verdict_due_ = true;
                   step(std::move(event));
                 },
-            .failed = [this](const Error& error) { facts_.note(error); }};
+            .failed = [this](const Error& error) { facts_.note_useless(error); }};
   }
 
   void carry_out_snapshots(Output& output) {
@@ -188,7 +188,9 @@ class Node::Impl {
 
   void run_senders() {
     std::erase_if(senders_, [this](const auto& entry) {
-      if (entry.second->run(now_)) return false;
+      const Status running = entry.second->run(now_);
+      if (running.ok()) return false;
+      facts_.note_unsent(entry.first, running.error());
       step(SnapshotFailed{entry.first});
       return true;
     });

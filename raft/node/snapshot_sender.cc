@@ -17,7 +17,7 @@ struct SnapshotSender::State {
   Step step;
   std::shared_ptr<Snapshot> snapshot;  // null: not there yet
   bool closed = false;
-  bool failed = false;
+  std::optional<Error> failed;
   bool reading = false;          // one piece at a time, so that they keep their order
   std::uint64_t next = 0;        // to be read
   std::uint64_t stored = 0;      // as the peer said
@@ -27,6 +27,14 @@ struct SnapshotSender::State {
   int resent = 0;                // since then
   int found_useless = 0;         // so often the peer had all of it, and then less again
 
+  void fail(Error error) {
+    if (!failed) failed = std::move(error);
+  }
+  // Another one, then, for whoever needs one.
+  void fail_for_its_content(Error error) {
+    snapshot->spoil();
+    fail(std::move(error));
+  }
   bool whole() const { return stored == snapshot->size(); }
   bool window_is_open() const { return next < stored || next - stored < options.window_bytes; }
   bool may_read() const {
@@ -46,7 +54,7 @@ SnapshotSender::SnapshotSender(MemberId peer, Index at_least, SnapshotStore& sto
     if (opened.ok()) {
       state->snapshot = std::move(*opened);
     } else {
-      state->failed = true;
+      state->fail(std::move(opened).error());
     }
   });
 }
@@ -67,21 +75,28 @@ void SnapshotSender::stored(const StoredByPeer& report, Instant now) {
   if (report.received == state.stored && !state.whole()) return;
   // Backwards, if the peer has lost what it had.
   const bool lost = report.received < state.stored;
-  if (lost && state.whole() && ++state.found_useless == kFoundUselessMax) state.failed = true;
+  if (lost && state.whole() && ++state.found_useless == kFoundUselessMax) {
+    state.fail_for_its_content(make_error(ErrorCode::kCorrupt,
+                                          "it has had all of it, {} times, and has no use for it",
+                                          kFoundUselessMax));
+  }
   state.stored = report.received;
   if (lost || state.next < state.stored) state.next = state.stored;
   state.since = now;
   state.resent = 0;
 }
 
-bool SnapshotSender::run(Instant now) {
+Status SnapshotSender::run(Instant now) {
   State& state = *state_;
   state.now = now;
-  if (state.failed) return false;
-  if (!state.snapshot) return true;
+  if (state.failed) return *state.failed;
+  if (!state.snapshot) return {};
   if (!state.since) state.since = now;
   const Duration idle = now - *state.since;
-  if (idle >= state.options.give_up) return false;
+  if (idle >= state.options.give_up) {
+    return make_error(ErrorCode::kDeadlineExceeded, "it has stored no more than {} of {} bytes",
+                      state.stored, state.snapshot->size());
+  }
   if (idle >= state.options.patience * (state.resent + 1)) {
     ++state.resent;
     // Of a peer that has all of it the last piece asks whether it is still at it.
@@ -90,7 +105,7 @@ bool SnapshotSender::run(Instant now) {
         (state.whole() ? std::min<std::uint64_t>(state.stored, state.options.chunk_bytes) : 0);
   }
   read_next(state_);
-  return true;
+  return {};
 }
 
 void SnapshotSender::read_next(const std::shared_ptr<State>& state) {
@@ -106,9 +121,10 @@ void SnapshotSender::read_next(const std::shared_ptr<State>& state) {
   state->snapshot->read(offset, bytes, [state, offset](Result<Bytes> data) {
     state->reading = false;
     if (state->closed) return;
-    if (!data.ok() || data->empty()) {
-      state->failed = true;
-      return;
+    if (!data.ok()) return state->fail_for_its_content(std::move(data).error());
+    if (data->empty()) {
+      return state->fail_for_its_content(make_error(
+          ErrorCode::kCorrupt, "it ends after {} of {} bytes", offset, state->snapshot->size()));
     }
     if (offset != state->next) return;  // it went back meanwhile
     const std::uint64_t size = data->size();

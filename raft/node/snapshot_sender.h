@@ -43,8 +43,8 @@ class SnapshotSender {
   Index needs_log_after() const;
 
   void stored(const StoredByPeer& report, Instant now);
-  // Reads on, as far as it may by now. False: it came to nothing.
-  bool run(Instant now);
+  // Reads on, as far as it may by now. An error: it came to nothing, for that reason.
+  Status run(Instant now);
   // When run() has something to do, if nothing happens before.
   Instant deadline() const;
 

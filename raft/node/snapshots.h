@@ -27,6 +27,8 @@ class Snapshot {
   // The bytes from `offset` on, `bytes_max` of them or up to the end.
   virtual void read(std::uint64_t offset, std::size_t bytes_max,
                     std::function<void(Result<Bytes>)> done) = 0;
+  // It has turned out to be damaged: open() gives it to nobody any more.
+  virtual void spoil() = 0;
 };
 
 class SnapshotStore {

@@ -24,6 +24,8 @@ Result<SnapshotContent> state_content(const Tables& tables) {
   return content;
 }
 
+}  // namespace
+
 class StateCopy final : public raft::Snapshot {
  public:
   StateCopy(const service::Snapshot& copy, std::shared_ptr<SnapshotReader> reader,
@@ -45,6 +47,8 @@ class StateCopy final : public raft::Snapshot {
             std::function<void(Result<Bytes>)> done) override {
     reader_->read(offset, bytes_max, std::move(done));
   }
+  void spoil() override { spoilt_ = true; }
+  bool spoilt() const { return spoilt_; }
 
  private:
   const raft::LogId last_;
@@ -52,9 +56,8 @@ class StateCopy final : public raft::Snapshot {
   const std::uint64_t checksum_;
   std::shared_ptr<SnapshotReader> reader_;
   const std::shared_ptr<Worker> closer_;
+  bool spoilt_ = false;
 };
-
-}  // namespace
 
 StateSnapshots::StateSnapshots(Store& store, State& state, Worker::Post post, Options options)
     : store_(store),
@@ -84,8 +87,10 @@ void StateSnapshots::later(std::function<void()> work) {
 // --- Sending -----------------------------------------------------------------------------------
 
 void StateSnapshots::open(Index at_least, Opened done) {
-  if (auto newest = newest_.lock(); newest && newest->last().index >= at_least) {
-    return later([newest = std::move(newest), done = std::move(done)] { done(newest); });
+  if (auto newest = newest_.lock();
+      newest && !newest->spoilt() && newest->last().index >= at_least) {
+    return later([newest = std::shared_ptr<raft::Snapshot>(std::move(newest)),
+                  done = std::move(done)] { done(newest); });
   }
   waiting_.emplace_back(at_least, std::move(done));
   if (!store_.copying()) begin_copy();
@@ -97,7 +102,7 @@ void StateSnapshots::begin_copy() {
 }
 
 void StateSnapshots::copied(Result<service::Snapshot> made) {
-  const auto opened = [&]() -> Result<std::shared_ptr<raft::Snapshot>> {
+  const auto opened = [&]() -> Result<std::shared_ptr<StateCopy>> {
     if (!made.ok()) return made.error();
     auto reader = SnapshotReader::open(made->file, post_);
     // The space is free again when the last reader has gone, whatever becomes of this process.
@@ -107,16 +112,17 @@ void StateSnapshots::copied(Result<service::Snapshot> made) {
     std::shared_ptr<SnapshotReader> shared = std::move(*reader);
     std::erase_if(readers_, [](const auto& each) { return each.expired(); });
     readers_.push_back(shared);
-    return std::shared_ptr<raft::Snapshot>(
-        std::make_shared<StateCopy>(*made, std::move(shared), closer_));
+    return std::make_shared<StateCopy>(*made, std::move(shared), closer_);
   }();
   if (opened.ok()) newest_ = *opened;
   for (const auto& [at_least, done] : std::exchange(waiting_, {})) {
     // The log was cut further while the copy was made: only from a newer one can one go on.
     if (opened.ok() && (*opened)->last().index < at_least) {
       waiting_.emplace_back(at_least, done);
+    } else if (opened.ok()) {
+      done(std::shared_ptr<raft::Snapshot>(*opened));
     } else {
-      done(opened);
+      done(opened.error());
     }
   }
   if (!waiting_.empty() && !store_.copying()) begin_copy();

@@ -22,6 +22,8 @@
 
 namespace coord::service {
 
+class StateCopy;
+
 class StateSnapshots final : public raft::SnapshotStore {
  public:
   struct Options {
@@ -58,7 +60,7 @@ class StateSnapshots final : public raft::SnapshotStore {
   // Whoever waits for the copy that is being made.
   std::vector<std::pair<Index, Opened>> waiting_;
   // While somebody is being sent it, others can be sent the same.
-  std::weak_ptr<raft::Snapshot> newest_;
+  std::weak_ptr<StateCopy> newest_;
   std::vector<std::weak_ptr<SnapshotReader>> readers_;
   SnapshotReceiver receiver_;
   std::optional<StagedSnapshot> staged_;

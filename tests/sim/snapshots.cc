@@ -25,6 +25,8 @@ class SimSnapshot final : public raft::Snapshot {
     later_(microseconds(10),
            [done = std::move(done), piece = bytes_.slice(offset, size)] { done(piece); });
   }
+  // What a simulated disk gives out is sound, and every open() makes another one.
+  void spoil() override {}
 
  private:
   const raft::LogId last_;

@@ -41,10 +41,13 @@ class FakeSnapshot final : public Snapshot {
     const auto size = std::min<std::uint64_t>(bytes_max, size_ - offset);
     later_.add([this, size, done = std::move(done)] {
       if (broken) return done(make_error(ErrorCode::kIo, "it cannot be read"));
-      done(Bytes::copy_of(std::string(size, 's')));
+      done(cut_off ? Bytes() : Bytes::copy_of(std::string(size, 's')));
     });
   }
+  void spoil() override { spoilt = true; }
   bool broken = false;
+  bool cut_off = false;  // shorter than it said
+  bool spoilt = false;
 
  private:
   Later& later_;
@@ -103,7 +106,7 @@ class SnapshotSenderTest : public ::testing::Test {
   // Turns of the loop, at one time, until there is nothing more to do then.
   bool run() {
     for (int i = 0; i < 1000; ++i) {
-      if (!sender_->run(now_)) return false;
+      if (!sender_->run(now_).ok()) return false;
       const std::size_t before = sent_.size();
       later_.run();
       if (sent_.size() == before) break;
@@ -209,7 +212,8 @@ TEST_F(SnapshotSenderTest, WithoutProgress_ItIsGivenUp) {
     EXPECT_EQ(offsets().size(), second == 1 ? 6u : 3u);
   }
   pass(seconds(1));
-  EXPECT_FALSE(run());
+  EXPECT_EQ(sender_->run(now_).error().code, ErrorCode::kDeadlineExceeded);
+  EXPECT_FALSE(store_.snapshot->spoilt) << "others may be sent it all the same";
 }
 
 // To check and to install a large one may take long.
@@ -240,7 +244,8 @@ TEST_F(SnapshotSenderTest, PeerThatHasHadAllOfItTwice_AndStillHasNoUseForIt_Need
     peer_has(250);
     ASSERT_TRUE(run());
     peer_has(0);
-    EXPECT_EQ(sender_->run(now_), may_go_on);
+    EXPECT_EQ(sender_->run(now_).ok(), may_go_on);
+    EXPECT_EQ(store_.snapshot->spoilt, !may_go_on);
   }
 }
 
@@ -265,19 +270,29 @@ TEST_F(SnapshotSenderTest, LogIsNeeded_FromWhereTheSnapshotHasToReachTo_UntilItI
   EXPECT_EQ(sender_->needs_log_after(), kLast.index);
 }
 
-TEST_F(SnapshotSenderTest, SnapshotThatCannotBeHadOrRead_IsAFailure) {
+TEST_F(SnapshotSenderTest, SnapshotThatCannotBeHad_IsAFailure_AndToldWhy) {
   begin();
-  EXPECT_FALSE(run());
-  start(1000);
-  store_.snapshot->broken = true;
-  sender_->run(now_);
-  later_.run();
-  EXPECT_FALSE(sender_->run(now_));
+  EXPECT_EQ(sender_->run(now_).error().code, ErrorCode::kStorageFull);
+}
+
+// Whoever begins anew, and whoever else is to be sent one, must not be given it again.
+TEST_F(SnapshotSenderTest, SnapshotThatCannotBeRead_IsAFailure_AndSpoilt) {
+  const auto failure = [&](auto damage) {
+    start(1000);
+    damage(*store_.snapshot);
+    EXPECT_TRUE(sender_->run(now_).ok());
+    EXPECT_FALSE(store_.snapshot->spoilt);
+    later_.run();
+    EXPECT_TRUE(store_.snapshot->spoilt);
+    return sender_->run(now_).error().code;
+  };
+  EXPECT_EQ(failure([](FakeSnapshot& snapshot) { snapshot.broken = true; }), ErrorCode::kIo);
+  EXPECT_EQ(failure([](FakeSnapshot& snapshot) { snapshot.cut_off = true; }), ErrorCode::kCorrupt);
 }
 
 TEST_F(SnapshotSenderTest, ReadsThatEndAfterTheSender_DoNothing) {
   start(1000);
-  sender_->run(now_);
+  ASSERT_TRUE(sender_->run(now_).ok());
   sender_.reset();
   later_.run();
   EXPECT_EQ(offsets(), (Offsets{}));

@@ -84,6 +84,26 @@ TEST(SnapshotOfAState, ArrivesAsTheSameState) {
   EXPECT_EQ(behind.everything(), ahead.everything());
 }
 
+TEST(StateSnapshots, CopyThatIsDamaged_IsGivenToNobodyElse) {
+  Kept kept;
+  kept.write(put("k", "v"));
+  kept.flush();
+  StateSnapshots snapshots(*kept.f.store, *kept.state, kept.f.queue.post(),
+                           {.directory = kept.f.directory.path() / "snapshot", .initial = {}});
+  const auto open = [&] {
+    std::shared_ptr<raft::Snapshot> snapshot;
+    snapshots.open(Index(1), [&](auto opened) { snapshot = opened.value(); });
+    while (snapshot == nullptr) kept.f.queue.run_one();
+    return snapshot;
+  };
+  const auto first = open();
+  EXPECT_EQ(open(), first) << "while somebody is sent it, others are too";
+  first->spoil();
+  const auto second = open();
+  EXPECT_NE(second, first);
+  EXPECT_EQ(open(), second);
+}
+
 // A thread that posts while nobody listens any more must not get so far.
 TEST(StateSnapshots, WhenTheyGo_NoReadIsUnderWay) {
   Kept kept;

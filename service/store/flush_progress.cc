@@ -5,8 +5,10 @@
 namespace coord::service {
 
 namespace {
-// Nothing is learned from smaller flushes: they hold nobody up, and are the disk's all the way.
+// Nothing is learned from flushes that are smaller, and make LMDB give no more than so much: they
+// hold nobody up, and are the disk's all the way. Many small records, scattered, make it give much.
 constexpr double kBytesMin = 1 << 20;
+constexpr double kBytesGivenMin = 4 << 20;
 // How much the flush that has just ended counts.
 constexpr double kNewestCounts = 0.125;
 
@@ -48,7 +50,8 @@ double FlushProgress::written(double part, Time now) {
 }
 
 void FlushProgress::end(Time now) {
-  if (!given_at_ || bytes_ < kBytesMin || now <= begun_at_) return;
+  if (!given_at_ || now <= begun_at_) return;
+  if (bytes_ < kBytesMin && bytes_given_ < kBytesGivenMin) return;
   const auto share = [whole = now - begun_at_](auto time) {
     return static_cast<double>(time.count()) / static_cast<double>(whole.count());
   };

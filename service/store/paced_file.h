@@ -41,7 +41,7 @@ class PacedFile {
         paced_(can_push_out(file_.get())),
         drop_written_(drop_written) {}
   [[nodiscard]] Status push_out_slice();
-  // What is before that is on disk.
+  // What is before that the disk has been given, and has taken.
   void written(std::uint64_t end);
 
   std::filesystem::path path_;

@@ -4,8 +4,6 @@
 #include <chrono>
 #include <utility>
 
-#include "raft/base/check.h"
-
 namespace coord::service {
 
 namespace {
@@ -14,6 +12,8 @@ using Clock = std::chrono::steady_clock;
 // Of one transaction: LMDB cannot use again what it still sees.
 constexpr std::chrono::milliseconds kTransactionMax{20};
 constexpr std::size_t kPageBytes = 4096;
+// Blocks between two looks at the memory: with each the kernel may map what stands around it.
+constexpr std::size_t kLookInterval = 64;
 
 struct CloseCursor {
   void operator()(MDB_cursor* cursor) const { mdb_cursor_close(cursor); }
@@ -28,7 +28,6 @@ QueueReadAhead::~QueueReadAhead() {
 }
 
 void QueueReadAhead::from(std::string_view key) {
-  CHECK(!key.empty(), "the empty key is no key");
   {
     const std::lock_guard lock(mutex_);
     from_ = key;
@@ -73,7 +72,9 @@ bool QueueReadAhead::read_some(MDB_txn* txn, std::string_view from) {
   const std::string last = ahead_.empty() ? std::string(from) : ahead_.back().key;
   MDB_val key = val_of(last);
   MDB_val block;
-  if (!lmdb_found(mdb_cursor_get(opened, &key, &block, MDB_SET_RANGE), "cursor_get")) return false;
+  // To LMDB the empty key is no key.
+  const MDB_cursor_op first = last.empty() ? MDB_FIRST : MDB_SET_RANGE;
+  if (!lmdb_found(mdb_cursor_get(opened, &key, &block, first), "cursor_get")) return false;
   const Clock::time_point until = Clock::now() + kTransactionMax;
   while (ahead_bytes_ < kBytes && !stopping_ && Clock::now() < until) {
     if (ahead_.empty() || view_of(key) > ahead_.back().key) read(key, block);
@@ -88,7 +89,9 @@ void QueueReadAhead::read(const MDB_val& key, const MDB_val& block) {
   const std::size_t bytes = std::min(block.mv_size, kPageBytes);
   ahead_.push_back({std::string(view_of(key)), bytes});
   ahead_bytes_ += bytes;
-  blocks_read_.fetch_add(1, std::memory_order_relaxed);
+  if (blocks_read_.fetch_add(1, std::memory_order_relaxed) % kLookInterval == 0) {
+    environment_->look_after_memory();
+  }
 }
 
 }  // namespace coord::service

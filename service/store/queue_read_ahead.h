@@ -25,17 +25,18 @@ namespace coord::service {
 class QueueReadAhead {
  public:
   // How far ahead. Of a block that is larger than a page the first page counts, and is all that is
-  // read: there its first record begins, and nobody needs more of it to compact it and take it off.
+  // read: there its first record begins, and hardly anybody needs more of it to compact it and take
+  // it off.
   static constexpr std::size_t kBytes = std::size_t{4} << 20;
 
   // Keeps the environment. Throws std::system_error where the system has no more threads.
   QueueReadAhead(std::shared_ptr<const Environment> environment, Table queue);
-  // Does not wait for more than the page that is being read.
+  // Waits for no more than what one look-up reads, and for a look at the memory.
   ~QueueReadAhead();
   QueueReadAhead(const QueueReadAhead&) = delete;
   QueueReadAhead& operator=(const QueueReadAhead&) = delete;
 
-  // From that key on, which is not empty and does not go back. Cheap.
+  // From that key on, which does not go back. Cheap.
   void from(std::string_view key);
   // That were read, in all.
   std::size_t blocks_read() const { return blocks_read_.load(std::memory_order_relaxed); }

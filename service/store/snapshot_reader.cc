@@ -12,11 +12,14 @@ namespace {
 
 // What has been read is on its way to whoever wanted it, and seldom read again. In the page cache
 // it would stand in the place of what is read and written all the time. Some of it at once: where
-// not all of it lets itself be dropped, the kernel asks every processor.
+// not all of it lets itself be dropped, the kernel asks every processor; and what could not be
+// dropped once is tried again. What is further back somebody else may be reading.
 void drop_before(const FileDescriptor& file, std::uint64_t from, std::uint64_t to) {
   constexpr std::uint64_t kStride = std::uint64_t{8} << 20;
   if (from / kStride == to / kStride) return;
-  static_cast<void>(::posix_fadvise(file.get(), 0, static_cast<off_t>(to), POSIX_FADV_DONTNEED));
+  const std::uint64_t begin = to - std::min(to, 2 * kStride);
+  static_cast<void>(::posix_fadvise(file.get(), static_cast<off_t>(begin),
+                                    static_cast<off_t>(to - begin), POSIX_FADV_DONTNEED));
 }
 
 Result<Bytes> read_at(const FileDescriptor& file, const std::filesystem::path& path,

@@ -1,6 +1,7 @@
 // A snapshot's file, read in pieces for whoever is sent it. On a thread of its own: what has left
 // the page cache meanwhile comes from the disk, and that may take longer than the loop may wait.
-// What was read leaves the page cache.
+// What was read leaves the page cache, in strides of some MiB: whoever else is sent the same file,
+// later, has it read from the disk again.
 //
 // Loop thread.
 #pragma once

@@ -178,9 +178,7 @@ class Store::Impl {
 
   Stats stats() const {
     Stats stats = stats_;
-    for (const auto& ahead : queues_ahead_) {
-      if (ahead != nullptr) stats.blocks_read_ahead += ahead->blocks_read();
-    }
+    stats.blocks_read_ahead += blocks_read_ahead();
     return stats;
   }
 
@@ -298,8 +296,18 @@ class Store::Impl {
     done(opened.status);
   }
 
+  // Of the environment that is open.
+  std::uint64_t blocks_read_ahead() const {
+    std::uint64_t blocks = 0;
+    for (const auto& ahead : queues_ahead_) {
+      if (ahead != nullptr) blocks += ahead->blocks_read();
+    }
+    return blocks;
+  }
+
   void exchange_environments(std::shared_ptr<Environment> environment) {
     ++generation_;
+    stats_.blocks_read_ahead += blocks_read_ahead();
     mdb_txn_abort(std::exchange(reader_, nullptr));
     flusher_->recycle(std::exchange(active_, flusher_->take_empty()));
     std::swap(environment_, environment);

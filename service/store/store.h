@@ -95,7 +95,7 @@ class Store final : public Tables {
     nanoseconds flush_time_total{0};
     nanoseconds flush_time_max{0};
     std::uint64_t disk_bytes = 0;
-    std::uint64_t blocks_read_ahead = 0;  // of queues of the environment that is open
+    std::uint64_t blocks_read_ahead = 0;  // of queues
   };
   Stats stats() const;
 

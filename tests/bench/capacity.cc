@@ -192,13 +192,14 @@ class Disk {
   // Since the last call.
   std::string take() {
     const std::lock_guard lock(mutex_);
-    if (!known_) return "nothing is known of the disk";
-    // What goes on still counts here and not next time.
-    note_end_of_stillness();
-    since_ = last_look_;
+    note_stillness();
     const int times = std::exchange(times_, 0);
     const Clock::duration longest = std::exchange(longest_, {});
-    if (times == 0) return "the disk never stood still";
+    if (!known_) return "nothing is known of the disk";
+    if (longest == Clock::duration()) return "the disk never stood still";
+    if (times == 0) {
+      return fmt::format("the disk went on standing still, for {:.0f} ms in all", in_ms(longest));
+    }
     return fmt::format("the disk stood still {} times, for {:.0f} ms at most", times,
                        in_ms(longest));
   }
@@ -231,8 +232,9 @@ class Disk {
       const std::lock_guard lock(mutex_);
       known_ = before && now;
       if (!known_ || now->answered != before->answered || before->under_way == 0) {
-        note_end_of_stillness();
+        note_stillness();
         since_ = Clock::now();
+        counted_ = false;
       }
       // Whoever watches may be late itself: what came after a look is not the disk's.
       last_look_ = Clock::now();
@@ -240,10 +242,11 @@ class Disk {
     }
   }
 
-  void note_end_of_stillness() {
+  // Counted once, though it may go on after that.
+  void note_stillness() {
     const Clock::duration still = last_look_ - since_;
     if (still < kStill) return;
-    ++times_;
+    if (!std::exchange(counted_, true)) ++times_;
     longest_ = std::max(longest_, still);
   }
 
@@ -253,6 +256,7 @@ class Disk {
   bool known_ = false;
   Clock::time_point since_ = Clock::now();  // nothing was answered
   Clock::time_point last_look_ = since_;
+  bool counted_ = false;  // what goes on since then
   int times_ = 0;
   Clock::duration longest_{};
   std::jthread thread_;
@@ -408,8 +412,8 @@ bool drop_caches() {
 
 void await_listening(test::Cluster& cluster, int member) {
   const auto begun = Clock::now();
-  while (!test::RawConnection(cluster.client_port(member)).connected()) {
-    if (Clock::now() - begun > seconds(60)) {
+  while (!interrupted && !test::RawConnection(cluster.client_port(member)).connected()) {
+    if (Clock::now() - begun > seconds(60) || !cluster.process(member).running()) {
       fail("the member did not come up\n" + cluster.log(member));
     }
     // Nothing tells when a port begins to listen.

@@ -68,6 +68,16 @@ TEST(FlushProgress, OneFlush_ChangesLittle) {
   EXPECT_NEAR(progress.changed(100), 0.2875, 0.001);
 }
 
+// As where small values are written at random.
+TEST(FlushProgress, ManyPagesOfFewBytes_AreLearnedFrom) {
+  FlushProgress progress;
+  for (int i = 0; i < 100; ++i) flush(progress, 500'000, 600, 300, 8'000'000);
+  progress.begin(100, 500'000, at(0));
+  EXPECT_NEAR(progress.changed(100), 0.6, 0.001);
+  progress.all_changed(at(600));
+  EXPECT_NEAR(progress.gave(4'000'000), 0.75, 0.001);
+}
+
 TEST(FlushProgress, FromSmallAndUnfinishedFlushes_NothingIsLearned) {
   FlushProgress progress;
   progress.begin(100, kMany, at(0));

@@ -113,6 +113,23 @@ RC_GTEST_PROP(OverlayProperty, HoldsWhatAMapHolds_InItsOrder, (std::uint64_t see
 }
 
 // Of memory that nobody may touch meanwhile, which the address sanitizer sees to.
+#ifdef __SANITIZE_ADDRESS__
+TEST(Arena, WhatIsNotGivenOut_IsPoisoned) {
+  Arena arena;
+  std::byte* const first = arena.allocate(100);  // takes 104
+  EXPECT_EQ(__asan_region_is_poisoned(first, 104), nullptr);
+  EXPECT_TRUE(__asan_address_is_poisoned(first + 104)) << "the rest of its block";
+  std::byte* const large = arena.allocate(std::size_t{3} << 20);
+  EXPECT_EQ(__asan_region_is_poisoned(large, std::size_t{3} << 20), nullptr);
+  std::byte* last = nullptr;
+  for (int i = 0; i < 50; ++i) last = arena.allocate(std::size_t{100} << 10);
+  EXPECT_EQ(__asan_region_is_poisoned(last, std::size_t{100} << 10), nullptr);
+  arena.reset(std::size_t{16} << 20);
+  EXPECT_TRUE(__asan_address_is_poisoned(last)) << "kept for the next round";
+  EXPECT_EQ(__asan_region_is_poisoned(arena.allocate(8), 8), nullptr);
+}
+#endif
+
 TEST(Overlay, ClearedOnes_TakeRecordsOfOtherSizes) {
   Overlay overlay;
   for (const std::size_t bytes : {10, 1000, 3, 500'000, 100}) {

@@ -22,8 +22,9 @@ namespace coord::service {
 namespace {
 
 constexpr std::size_t kPages = 16'384;
-// That the kernel may take or keep for reasons of its own.
-constexpr std::size_t kFew = kPages / 50;
+// That the kernel may take or keep for reasons of its own: some machines are set up to take back
+// what was not touched for a tenth of a second.
+constexpr std::size_t kFew = kPages / 10;
 
 class ReadAheadTest : public ::testing::Test {
  protected:
@@ -102,10 +103,12 @@ TEST(ReadAheadOfAStore, BeginsWhenItIsOpened) {
   f.open();
   // Nothing waits for it, and nothing tells that it is done.
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (missing(path) > 20 && std::chrono::steady_clock::now() < deadline) {
+  std::size_t left = missing(path);
+  while (left > 20 && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::yield();
+    left = missing(path);
   }
-  EXPECT_LE(missing(path), 20u);
+  EXPECT_LE(left, 20u);
 }
 
 TEST(SleepUntil, EndsWhenItIsToStop_AlsoInTheMiddle) {

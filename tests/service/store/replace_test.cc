@@ -92,7 +92,12 @@ TEST(Replace, TheOldFile_IsLetGo) {
   r.f.store->append(Table::kChanges, "1", "ours");
   r.f.flush();
   r.f.store->expect_reads(Table::kChanges, "1");
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (r.f.store->stats().blocks_read_ahead == 0 && std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(milliseconds(1));
+  }
   ASSERT_TRUE(r.replace(r.stage(7)).ok());
+  EXPECT_EQ(r.f.store->stats().blocks_read_ahead, 1u) << "numbers do not go back";
   const auto is_mapped = [] {
     std::ifstream maps("/proc/self/maps");
     for (std::string map; std::getline(maps, map);) {
@@ -100,7 +105,6 @@ TEST(Replace, TheOldFile_IsLetGo) {
     }
     return false;
   };
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (is_mapped() && std::chrono::steady_clock::now() < until) {
     std::this_thread::sleep_for(milliseconds(1));
   }

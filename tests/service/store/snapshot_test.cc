@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <fstream>
 #include <thread>
 
@@ -11,6 +12,7 @@
 #include "service/store/snapshot_reader.h"
 #include "service/store/snapshot_receiver.h"
 #include "service/store/store_file.h"
+#include "tests/service/store/file_range.h"
 #include "tests/service/store/fixture.h"
 #include "tests/service/store/page_cache.h"
 
@@ -239,11 +241,20 @@ TEST(Snapshot, WhatWasWritten_LeavesThePageCache) {
   f.open();
   f.set_position(2, 9);
   if (is_in_memory(f.directory.path())) GTEST_SKIP() << "files here are in memory";
-  fill(f, 150'000, 'x');
+  fill(f, 300'000, 'x');
   f.flush();
+  std::atomic<std::uint64_t> most = 0;
+  const FileRangeHook hook([&](int file, unsigned flags) {
+    if (flags == 0) return 0;  // whether it can be asked for
+    const fs::path path = fmt::format("/proc/self/fd/{}", file);
+    most = std::max<std::uint64_t>(most, fs::file_size(path) - missing(path) * page_bytes);
+    return 0;
+  });
   const Snapshot made = *f.copy();
-  ASSERT_GE(made.bytes, 4 * PacedFile::kSliceBytes);
+  ASSERT_GE(made.bytes, 8 * PacedFile::kSliceBytes);
   EXPECT_GE(missing(made.file) * page_bytes, made.bytes / 10 * 9);
+  // One that is written, one that is on its way, and one that is waited for.
+  EXPECT_LE(most, 4 * PacedFile::kSliceBytes) << "already while it is made";
 }
 
 TEST(SnapshotReader, GivesTheFileInPieces) {
@@ -278,7 +289,7 @@ TEST(SnapshotReader, WhatWasRead_LeavesThePageCache) {
   if (is_in_memory(file)) GTEST_SKIP() << "files here are in memory";
   // Only what is on disk can be dropped.
   ASSERT_EQ(::fsync(open_to_read(file).get()), 0);
-  ASSERT_EQ(missing(file), 0u);
+  if (missing(file) > 0) GTEST_SKIP() << "the page cache has no room for it";
   auto reader = SnapshotReader::open(file, f.queue.post());
   ASSERT_TRUE(reader.ok());
   std::uint64_t read = 0;

@@ -88,10 +88,10 @@ class Door final : public schema::Peer::Server {
 
 // A member that has greeted. Destroyed when its connection is: that is how its end is noticed.
 //
-// A call stays open for a short while, so that what this member has to reply leaves as its answer:
-// half the traffic of replies that are calls. Where the caller cannot be dialled it stays open for
-// longer: there is no other way for a vote that waits for the disk. Replies need no order, and the
-// caller may have many calls under way.
+// A call stays open for a short while (one to two times call_open_max()), so that what this member
+// has to reply leaves as its answer: half the traffic of replies that are calls. Where the caller
+// cannot be dialled it stays open for longer: there is no other way for a vote that waits for the
+// disk. Replies need no order, and the caller may have many calls under way.
 class Session final : public schema::PeerSession::Server {
  public:
   Session(std::shared_ptr<DoorState> state, rpc::Server::Peer connection, MemberId member)

@@ -168,7 +168,11 @@ kj::Maybe<capnp::Capability::Client> Link::service() {
 
 void Link::send_gathered() {
   if (gathered_.empty()) return;
-  if (!std::all_of(gathered_.begin(), gathered_.end(), is_news)) return send_now();
+  if (!std::all_of(gathered_.begin(), gathered_.end(), is_news)) {
+    news_due_ = nullptr;
+    news_waits_ = false;
+    return send_now();
+  }
   // The newest has it all.
   gathered_.erase(gathered_.begin(), gathered_.end() - 1);
   if (news_waits_) return;

@@ -17,7 +17,9 @@ namespace {
 // Handlers of one turn. What Asio still has waits for the next, so that handlers that post
 // themselves again cannot keep KJ from running.
 constexpr int kHandlersPerTurnMax = 1024;
-constexpr Duration kLinger = milliseconds(5);
+constexpr Duration kLinger = milliseconds(20);
+// What is left of the time of the kernel's timer when it is worth moving to a later one.
+constexpr Duration kAboutToFire = microseconds(500);
 }  // namespace
 
 Loop::Impl::Impl()
@@ -43,9 +45,14 @@ Loop::Impl::~Impl() {
 
 bool Loop::Impl::wait() {
   if (end_turn()) return take_wake();
-  arm_timer();
-  stats_.longest_turn = std::max(stats_.longest_turn, nanoseconds(Loop::clock() - turn_began_));
-  io_->run_one();
+  const Instant ended = Loop::clock();
+  arm_timer(ended);
+  stats_.longest_turn = std::max(stats_.longest_turn, nanoseconds(ended - turn_began_));
+  // That the timer was moved is nothing to wake for.
+  do {
+    timer_moved_ = false;
+    io_->run_one();
+  } while (timer_moved_);
   for (int i = 1; i < kHandlersPerTurnMax && io_->poll_one() > 0; ++i) {
   }
   begin_turn();
@@ -91,15 +98,20 @@ void Loop::Impl::begin_turn() {
   }
 }
 
-void Loop::Impl::arm_timer() {
+void Loop::Impl::arm_timer(Instant clock) {
   Instant at = lingering_.empty() ? Instant::max() : lingering_due_;
   KJ_IF_MAYBE (next, timer_->nextEvent()) at = std::min(at, from_kj(*next));
   if (at == Instant::max()) return;
-  if (kernel_timer_at_.has_value() && *kernel_timer_at_ <= at) return;
+  if (kernel_timer_at_ == at) return;
+  if (kernel_timer_at_ < at && kernel_timer_at_ > clock + kAboutToFire) return;
   kernel_timer_at_ = at;
   kernel_timer_->expires_at(std::chrono::steady_clock::time_point(at.time_since_epoch()));
   kernel_timer_->async_wait([this](const asio::error_code& error) {
-    if (!error) kernel_timer_at_.reset();
+    if (error) {
+      timer_moved_ = true;
+    } else {
+      kernel_timer_at_.reset();
+    }
   });
 }
 

@@ -64,17 +64,19 @@ class Loop::Impl final : public kj::EventPort {
  private:
   // Hooks, then streams. True: KJ has something to run again, so the turn is not over.
   bool end_turn();
-  void arm_timer();
+  void arm_timer(Instant clock);
   void begin_turn();
   bool take_wake() { return woken_.exchange(false, std::memory_order_acq_rel); }
 
   mutable std::atomic<bool> woken_{false};
   std::unique_ptr<asio::io_context> io_;
   std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work_;
-  // One kernel timer for all of KJ's, moved only to an earlier time: firing in vain once is cheaper
-  // than moving it for every timeout that is set and dropped.
+  // One kernel timer for all of KJ's, moved to an earlier time at once, and to a later one only
+  // when it is about to fire in vain: that wakes the loop, but most timeouts are set and dropped
+  // long before.
   std::optional<asio::steady_timer> kernel_timer_;
   std::optional<Instant> kernel_timer_at_;
+  bool timer_moved_ = false;  // said by the wait that this ended
   Instant now_;
   Instant turn_began_;
   kj::Own<kj::TimerImpl> timer_;

@@ -2,6 +2,7 @@
 #include "raft/transport/transport.h"
 
 #include <gtest/gtest.h>
+#include <kj/timer.h>
 
 #include <algorithm>
 #include <map>
@@ -72,7 +73,8 @@ class Member {
       if (service != nullptr) return *service;
       return nullptr;
     };
-    transport.emplace(loop_, loop_.network(), loop_.timer(), options, handlers);
+    transport.emplace(loop_, loop_.network(), timer != nullptr ? *timer : loop_.timer(), options,
+                      handlers);
     know(peers);
     if (receiver_.get() == nullptr) {
       receiver_ = rpc::listen(loop_, "127.0.0.1:" + std::to_string(port)).value().receiver;
@@ -113,6 +115,7 @@ class Member {
   Duration redial = milliseconds(5);
   Duration silence = milliseconds(300);
   capnp::Capability::Client* service = nullptr;
+  kj::Timer* timer = nullptr;  // the loop's
 
  private:
   rpc::Loop& loop_;
@@ -185,6 +188,25 @@ TEST_F(TransportTest, Messages_ArriveInOrder) {
     EXPECT_EQ(std::get<Heartbeat>(b_.received[i].body).round, Round(i + 1));
   }
   EXPECT_TRUE(a_.unreachable.empty());
+}
+
+TEST_F(TransportTest, NewsOfTheCommitIndex_WaitsForWhatItCanTravelWith_EachForItsOwnTime) {
+  kj::TimerImpl time(kj::origin<kj::TimePoint>());
+  a_.timer = &time;
+  start();
+  const auto at = [&](kj::Duration since_start) {
+    time.advanceTo(kj::origin<kj::TimePoint>() + since_start);
+    let_pass(milliseconds(20));
+    return b_.received.size();
+  };
+  a_.transport->send({beat(0)});
+  EXPECT_EQ(at(900 * kj::MICROSECONDS), 0u);
+  a_.transport->send({append(2, 10)});
+  EXPECT_TRUE(eventually([&] { return b_.received.size() == 2; }));
+  a_.transport->send({beat(0)});
+  EXPECT_EQ(at(1800 * kj::MICROSECONDS), 2u) << "the time of the one before has nothing to say";
+  EXPECT_EQ(at(1900 * kj::MICROSECONDS), 3u);
+  a_.stop();
 }
 
 TEST_F(TransportTest, LargeAppends_ArriveWhole_AndAreCutIntoCalls) {

@@ -98,6 +98,21 @@ TEST(LoopTest, DroppedTimer_NeverFires) {
   loop.timer().afterDelay(5 * kj::MILLISECONDS).wait(loop.wait_scope());
 }
 
+TEST(LoopTest, TimerDroppedShortlyBeforeItsTime_DoesNotWakeTheLoop) {
+  Loop loop;
+  const Instant start = loop.now();
+  auto dropped = loop.timer().afterDelay(20 * kj::MILLISECONDS).eagerlyEvaluate(nullptr);
+  auto turn = kj::newPromiseAndFulfiller<void>();
+  loop.post([&] { turn.fulfiller->fulfill(); });
+  turn.promise.wait(loop.wait_scope());
+  while (Loop::clock() - start < microseconds(19'800)) {
+  }
+  dropped = nullptr;
+  const std::uint64_t turns = loop.take_stats().turns;
+  loop.timer().afterDelay(60 * kj::MILLISECONDS).wait(loop.wait_scope());
+  EXPECT_EQ(loop.take_stats().turns, turns + 1);
+}
+
 TEST(LoopTest, Now_IsConstantDuringATurn_AndTheTimersNow) {
   Loop loop;
   const Instant before = loop.now();

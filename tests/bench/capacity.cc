@@ -227,6 +227,7 @@ class Disk {
 
   void run(const std::stop_token& stop) {
     for (std::optional<Requests> before = requests(); !stop.stop_requested();) {
+      // How often is looked: how exactly a stand-still's length is known.
       std::this_thread::sleep_for(milliseconds(5));
       const std::optional<Requests> now = requests();
       const std::lock_guard lock(mutex_);

@@ -26,10 +26,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-void pause_for(Milliseconds time) {
-  ::poll(nullptr, 0, static_cast<int>(time.count()));
-}
-
 int exit_code_of(int status) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
@@ -129,17 +125,15 @@ void Process::kill_now() {
 }
 
 std::optional<int> Process::wait(Milliseconds timeout) {
-  const auto deadline = Clock::now() + timeout;
-  while (!exit_code_ && pid_ > 0) {
-    int status = 0;
-    if (::waitpid(pid_, &status, WNOHANG) == pid_) {
-      exit_code_ = exit_code_of(status);
-    } else if (Clock::now() >= deadline) {
-      return std::nullopt;
-    } else {
-      pause_for(Milliseconds(2));
-    }
-  }
+  eventually(
+      [this] {
+        int status = 0;
+        if (!exit_code_ && pid_ > 0 && ::waitpid(pid_, &status, WNOHANG) == pid_) {
+          exit_code_ = exit_code_of(status);
+        }
+        return exit_code_ || pid_ <= 0;
+      },
+      timeout);
   return exit_code_;
 }
 
@@ -201,15 +195,6 @@ RunResult run(const std::vector<std::string>& arguments, const std::string& inpu
 
 std::string program(const std::string& name) {
   return std::string(COORD_BINARY_DIR) + "/" + name;
-}
-
-bool eventually(const std::function<bool()>& condition, Milliseconds timeout) {
-  const auto deadline = Clock::now() + timeout;
-  while (!condition()) {
-    if (Clock::now() >= deadline) return false;
-    pause_for(Milliseconds(5));
-  }
-  return true;
 }
 
 int free_port() {

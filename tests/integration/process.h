@@ -4,12 +4,12 @@
 #include <sys/types.h>
 
 #include <chrono>
-#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "tests/eventually.h"
 #include "tests/temporary_directory.h"
 
 namespace coord::test {
@@ -58,9 +58,6 @@ RunResult run(const std::vector<std::string>& arguments, const std::string& inpu
 
 // The path of a program of this build.
 std::string program(const std::string& name);
-
-// Polls until the condition holds; false if it did not within the time.
-bool eventually(const std::function<bool()>& condition, Milliseconds timeout = Milliseconds(30000));
 
 // A loopback port that nobody listens on, below the range that outgoing connections take theirs
 // from; no two calls in one process give the same.

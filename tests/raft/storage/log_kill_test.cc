@@ -53,12 +53,12 @@ TEST(LogKill, KilledAgainAndAgain_LosesNothingThatItWasToldIsDurable) {
     ASSERT_GE(child, 0);
     if (child == 0) write_for_ever(options, pipe[1]);
     ::close(pipe[1]);
-    // Not before it has done something, and then at a random moment: not a wait for something, but
-    // the thing that is varied.
+    // Not before it has done something, and then at a random moment.
     std::uint64_t index = 0;
     for (std::uint64_t n = prng.below(100) + 1; n > 0; --n) {
       ASSERT_EQ(::read(pipe[0], &index, sizeof(index)), ssize_t{sizeof(index)});
     }
+    // Not a wait for something, but the thing that is varied.
     std::this_thread::sleep_for(std::chrono::microseconds(prng.below(3000)));
     ::kill(child, SIGKILL);
     int status = 0;

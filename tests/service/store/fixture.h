@@ -18,10 +18,12 @@
 #include <string>
 
 #include "service/store/store.h"
+#include "tests/eventually.h"
 #include "tests/temporary_directory.h"
 
 namespace coord::service {
 
+using test::eventually;
 using test::TemporaryDirectory;
 
 // The loop's post(), under the test's control.

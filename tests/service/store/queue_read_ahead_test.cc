@@ -59,11 +59,9 @@ class QueueReadAheadTest : public testing::Test {
   }
   // Waits until it has read so many; fails if they are more.
   static void expect_blocks(const QueueReadAhead& ahead, std::size_t blocks) {
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (ahead.blocks_read() < blocks && std::chrono::steady_clock::now() < until) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-    // For what must not come.
+    eventually([&] { return ahead.blocks_read() >= blocks; });
+    // For what must not come: nothing tells that it does not. Were this too short, the test would
+    // pass as well, and see less.
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
     EXPECT_EQ(ahead.blocks_read(), blocks);
   }
@@ -136,6 +134,7 @@ TEST_F(QueueReadAheadTest, MayGoAtAnyTime) {
   for (int i = 0; i < 50; ++i) {
     QueueReadAhead ahead(environment_, kQueue);
     ahead.from(name(0));
+    // Not a wait for something, but the thing that is varied: where in its work it is ended.
     if (i % 2 == 0) std::this_thread::sleep_for(std::chrono::microseconds(100 * i));
   }
   EXPECT_EQ(environment_.use_count(), 1);

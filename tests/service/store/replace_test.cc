@@ -92,10 +92,7 @@ TEST(Replace, TheOldFile_IsLetGo) {
   r.f.store->append(Table::kChanges, "1", "ours");
   r.f.flush();
   r.f.store->expect_reads(Table::kChanges, "1");
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (r.f.store->stats().blocks_read_ahead == 0 && std::chrono::steady_clock::now() < until) {
-    std::this_thread::sleep_for(milliseconds(1));
-  }
+  ASSERT_TRUE(eventually([&] { return r.f.store->stats().blocks_read_ahead > 0; }));
   ASSERT_TRUE(r.replace(r.stage(7)).ok());
   EXPECT_EQ(r.f.store->stats().blocks_read_ahead, 1u) << "numbers do not go back";
   const auto is_mapped = [] {
@@ -105,10 +102,7 @@ TEST(Replace, TheOldFile_IsLetGo) {
     }
     return false;
   };
-  while (is_mapped() && std::chrono::steady_clock::now() < until) {
-    std::this_thread::sleep_for(milliseconds(1));
-  }
-  EXPECT_FALSE(is_mapped());
+  EXPECT_TRUE(eventually([&] { return !is_mapped(); }));
 }
 
 TEST(Replace, IsRemembered_WithItsLastEntry) {

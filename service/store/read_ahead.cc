@@ -14,6 +14,7 @@
 #include <system_error>
 #include <utility>
 
+#include "service/store/control_groups.h"
 #include "service/store/files.h"
 #include "service/store/sleep.h"
 #include "service/store/worker.h"
@@ -38,28 +39,10 @@ std::uint64_t available_on_this_machine() {
   return 0;
 }
 
-// What the page cache holds for this process counts as memory of its control group, and of those
-// above it.
-std::uint64_t allowed_by_control_groups() {
-  const std::filesystem::path root = "/sys/fs/cgroup";
-  std::uint64_t least = UINT64_MAX;
-  std::ifstream groups("/proc/self/cgroup");
-  for (std::string line; std::getline(groups, line);) {
-    if (!line.starts_with("0::/")) continue;  // of the hierarchy that has them all
-    for (std::filesystem::path group = line.substr(4);; group = group.parent_path()) {
-      std::uint64_t limit = 0;
-      // It says "max" where there is none, and there is no such file at the top.
-      if (std::ifstream(root / group / "memory.max") >> limit) least = std::min(least, limit);
-      if (group.empty()) break;
-    }
-  }
-  return least;
-}
-
 }  // namespace
 
 void read_ahead(const std::filesystem::path& file, const std::stop_token& stop) {
-  read_ahead(file, stop, std::min(available_on_this_machine(), allowed_by_control_groups()));
+  read_ahead(file, stop, std::min(available_on_this_machine(), ControlGroups().memory_bytes()));
 }
 
 void read_ahead(const std::filesystem::path& path, const std::stop_token& stop,

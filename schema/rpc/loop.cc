@@ -1,5 +1,7 @@
 #include "schema/rpc/loop.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <asio/executor_work_guard.hpp>
 #include <asio/post.hpp>
@@ -51,12 +53,28 @@ bool Loop::Impl::wait() {
   // That the timer was moved is nothing to wake for.
   do {
     timer_moved_ = false;
-    io_->run_one();
+    run_one(ended);
   } while (timer_moved_);
   for (int i = 1; i < kHandlersPerTurnMax && io_->poll_one() > 0; ++i) {
   }
   begin_turn();
+  busy_poll.note_wait(now_ - ended);
   return take_wake();
+}
+
+void Loop::Impl::run_one(Instant clock) {
+  const Instant until = clock + busy_poll.window(clock);
+  while (clock < until) {
+    if (io_->poll_one() > 0) {
+      ++stats_.found;
+      return;
+    }
+    ::sched_yield();
+    const Instant back = Loop::clock();
+    busy_poll.note_yield(clock, back);
+    clock = back;
+  }
+  io_->run_one();
 }
 
 bool Loop::Impl::poll() {
@@ -194,6 +212,9 @@ void Loop::run() {
 }
 void Loop::stop() {
   impl_->stop();
+}
+void Loop::set_busy_poll(Duration most) {
+  impl_->busy_poll = BusyPoll(most);
 }
 Loop::Stats Loop::take_stats() {
   return impl_->take_stats();

@@ -53,12 +53,18 @@ class Loop {
   using HookHandle = std::unique_ptr<Hook, HookDeleter>;
   [[nodiscard]] HookHandle on_turn_end(std::function<void()> hook);
 
+  // While there is much to do, looks for work for so long before it sleeps: see busy_poll.h. Zero,
+  // as at first: never. Takes up to a whole processor, and answers sooner for it.
+  void set_busy_poll(Duration most);
+
   // Runs the loop until stop() is called, from this thread or through post().
   void run();
   void stop();
 
   struct Stats {
     std::uint64_t turns = 0;
+    // Of them, those whose work was found by looking for it: see set_busy_poll().
+    std::uint64_t found = 0;
     // The longest time from the end of one wait to the beginning of the next, since last asked.
     nanoseconds longest_turn{0};
   };

@@ -15,6 +15,7 @@
 
 #include "raft/base/limits.h"
 #include "schema/rpc/block_pool.h"
+#include "schema/rpc/busy_poll.h"
 #include "schema/rpc/loop.h"
 
 namespace coord::rpc {
@@ -57,6 +58,7 @@ class Loop::Impl final : public kj::EventPort {
   void stop();
   Stats take_stats();
 
+  BusyPoll busy_poll;
   BlockPool read_blocks{limits::kStreamReadBuffer, 4};
   BlockPool write_blocks{16 * limits::kKiB, 256};
   kj::Own<kj::Network> network;
@@ -65,6 +67,8 @@ class Loop::Impl final : public kj::EventPort {
   // Hooks, then streams. True: KJ has something to run again, so the turn is not over.
   bool end_turn();
   void arm_timer(Instant clock);
+  // Waits until a handler has run.
+  void run_one(Instant clock);
   void begin_turn();
   bool take_wake() { return woken_.exchange(false, std::memory_order_acq_rel); }
 

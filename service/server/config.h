@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -34,6 +35,8 @@ struct ServerConfig {
   milliseconds heartbeat{50};
   // Timeouts are drawn from [election, 2 * election).
   milliseconds election{500};
+  // See rpc::BusyPoll; by what this process may use if it is not said.
+  std::optional<microseconds> busy_poll;
   std::string log_level = "info";
   LogFormat log_format = LogFormat::kText;
   // What of the past can be read and watched: at least so long, and so many revisions. Decided by

@@ -16,6 +16,7 @@
 #include "service/server/descriptors.h"
 #include "service/server/logging.h"
 #include "service/server/server.h"
+#include "service/store/control_groups.h"
 
 namespace {
 
@@ -24,6 +25,15 @@ using namespace coord::service;
 
 // From the signal to the end: long enough for the last answers to leave.
 constexpr auto kLeaveTime = 50 * kj::MILLISECONDS;
+
+// A process that has used up what its control group allows stands still for the rest of a period,
+// which is as long as two heartbeats: nothing to risk for a sooner answer.
+microseconds busy_poll(const ServerConfig& config) {
+  constexpr microseconds kBusyPoll{400};
+  constexpr double kProcessorsWanted = 2;
+  if (config.busy_poll) return *config.busy_poll;
+  return ControlGroups().processors() < kProcessorsWanted ? microseconds(0) : kBusyPoll;
+}
 
 int print(const PrintAndExit& exit) {
   std::fputs(exit.text.c_str(), exit.exit_code == 0 ? stdout : stderr);
@@ -42,6 +52,7 @@ int exit_code_of(const Error& error) {
 
 int run(const ServerConfig& config) {
   rpc::Loop loop;
+  loop.set_busy_poll(busy_poll(config));
   std::unique_ptr<Server> server;
   int exit_code = 0;
   kj::Promise<void> leaving = kj::READY_NOW;

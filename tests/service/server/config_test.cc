@@ -54,6 +54,12 @@ TEST(Config, OfACluster_NumbersItsMembersTheSameInWhateverOrderTheyAreNamed) {
   EXPECT_NE(one.cluster_id(), good({}).cluster_id());
 }
 
+TEST(Config, BusyPoll_IsLeftOpen_IfItIsNotSaid) {
+  EXPECT_EQ(good({}).busy_poll, std::nullopt);
+  EXPECT_EQ(good({"--busy-poll-us", "0"}).busy_poll, microseconds(0));
+  EXPECT_EQ(good({"--busy-poll-us", "100"}).busy_poll, microseconds(100));
+}
+
 TEST(Config, History_IsKeptForATimeAndForANumberOfRevisions) {
   EXPECT_EQ(good({}).history_keep, std::chrono::hours(1));
   EXPECT_EQ(good({}).history_revisions, 10'000u);
@@ -132,6 +138,8 @@ TEST(Config, ThatMakesNoSense_IsOneLineAndAUsageError) {
       {"--heartbeat-ms", "0"},
       {"--heartbeat-ms", "soon"},
       {"--heartbeat-ms", "500", "--election-ms", "1000"},
+      {"--busy-poll-us", "-1"},
+      {"--busy-poll-us", "10001"},
       {"--log-level", "loud"},
       {"--log-format", "xml"},
       {"--max-key-bytes", "0"},

@@ -13,7 +13,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kTransactionMax{20};
 constexpr std::size_t kPageBytes = 4096;
 // Blocks between two looks at the memory: with each the kernel may map what stands around it.
-constexpr std::size_t kLookInterval = 64;
+constexpr std::size_t kBlocksPerLook = 64;
 
 struct CloseCursor {
   void operator()(MDB_cursor* cursor) const { mdb_cursor_close(cursor); }
@@ -89,7 +89,7 @@ void QueueReadAhead::read(const MDB_val& key, const MDB_val& block) {
   const std::size_t bytes = std::min(block.mv_size, kPageBytes);
   ahead_.push_back({std::string(view_of(key)), bytes});
   ahead_bytes_ += bytes;
-  if (blocks_read_.fetch_add(1, std::memory_order_relaxed) % kLookInterval == 0) {
+  if (blocks_read_.fetch_add(1, std::memory_order_relaxed) % kBlocksPerLook == 0) {
     environment_->look_after_memory();
   }
 }

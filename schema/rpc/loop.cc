@@ -51,30 +51,31 @@ bool Loop::Impl::wait() {
   arm_timer(ended);
   stats_.longest_turn = std::max(stats_.longest_turn, nanoseconds(ended - turn_began_));
   // That the timer was moved is nothing to wake for.
+  bool found = false;
   do {
     timer_moved_ = false;
-    run_one(ended);
+    found = run_one();
   } while (timer_moved_);
   for (int i = 1; i < kHandlersPerTurnMax && io_->poll_one() > 0; ++i) {
   }
   begin_turn();
+  stats_.found += found ? 1 : 0;
   busy_poll.note_wait(now_ - ended);
   return take_wake();
 }
 
-void Loop::Impl::run_one(Instant clock) {
+bool Loop::Impl::run_one() {
+  Instant clock = Loop::clock();
   const Instant until = clock + busy_poll.window(clock);
-  while (clock < until) {
-    if (io_->poll_one() > 0) {
-      ++stats_.found;
-      return;
-    }
+  while (clock < until && busy_poll.window(clock) > Duration(0)) {
+    if (io_->poll_one() > 0) return true;
     ::sched_yield();
     const Instant back = Loop::clock();
     busy_poll.note_yield(clock, back);
     clock = back;
   }
   io_->run_one();
+  return false;
 }
 
 bool Loop::Impl::poll() {

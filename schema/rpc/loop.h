@@ -63,7 +63,7 @@ class Loop {
 
   struct Stats {
     std::uint64_t turns = 0;
-    // Of them, those whose work was found by looking for it: see set_busy_poll().
+    // Of them, those whose work was there, or found by looking for it: see set_busy_poll().
     std::uint64_t found = 0;
     // The longest time from the end of one wait to the beginning of the next, since last asked.
     nanoseconds longest_turn{0};

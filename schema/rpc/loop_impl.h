@@ -67,8 +67,8 @@ class Loop::Impl final : public kj::EventPort {
   // Hooks, then streams. True: KJ has something to run again, so the turn is not over.
   bool end_turn();
   void arm_timer(Instant clock);
-  // Waits until a handler has run.
-  void run_one(Instant clock);
+  // Waits until a handler has run; true if there was no need to sleep.
+  bool run_one();
   void begin_turn();
   bool take_wake() { return woken_.exchange(false, std::memory_order_acq_rel); }
 

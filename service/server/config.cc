@@ -10,6 +10,7 @@
 #include "raft/base/duration.h"
 #include "raft/base/hash.h"
 #include "raft/base/limits.h"
+#include "schema/rpc/busy_poll.h"
 #include "service/api/host_port.h"
 
 #ifndef COORD_VERSION
@@ -195,8 +196,8 @@ void declare(CLI::App& app, Raw& raw) {
       ->check(CLI::Range(5, 600'000));
   app.add_option("--busy-poll-us", raw.busy_poll_us,
                  "How long to look for work before sleeping, while there is much of it: sooner "
-                 "answers for up to one processor; 0: never (default 400, or 0 where a control "
-                 "group allows less than two processors)")
+                 "answers for up to one processor; 0: never (default 400, or 0 where this process "
+                 "may use less than two processors)")
       ->check(CLI::Range(0, 10'000));
   app.add_option("--log-level", raw.log_level, "trace, debug, info, warn or error (default info)")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}));
@@ -312,6 +313,14 @@ Result<std::map<std::string, std::string>> parse_cluster(const std::string& text
     }
   }
   return cluster;
+}
+
+// A process that has used up what its control group allows stands still for the rest of a period,
+// which is as long as two heartbeats: nothing to risk for a sooner answer.
+Duration ServerConfig::busy_poll_with(double processors) const {
+  constexpr double kProcessorsWanted = 2;
+  if (busy_poll) return *busy_poll;
+  return processors < kProcessorsWanted ? Duration(0) : rpc::BusyPoll::kUsual;
 }
 
 ClusterId ServerConfig::cluster_id() const {

@@ -35,7 +35,7 @@ struct ServerConfig {
   milliseconds heartbeat{50};
   // Timeouts are drawn from [election, 2 * election).
   milliseconds election{500};
-  // See rpc::BusyPoll; by what this process may use if it is not said.
+  // What was said of it: see busy_poll_with().
   std::optional<microseconds> busy_poll;
   std::string log_level = "info";
   LogFormat log_format = LogFormat::kText;
@@ -51,6 +51,9 @@ struct ServerConfig {
   // same. (A cluster of one draws its id at random.)
   ClusterId cluster_id() const;
   MemberId member_id(const std::string& member) const;
+
+  // For rpc::Loop, in a process that may use so many processors.
+  Duration busy_poll_with(double processors) const;
 };
 
 // What a command line comes to.

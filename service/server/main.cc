@@ -1,12 +1,14 @@
 // coordd: a member of a Coord cluster.
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <asio/signal_set.hpp>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -26,13 +28,8 @@ using namespace coord::service;
 // From the signal to the end: long enough for the last answers to leave.
 constexpr auto kLeaveTime = 50 * kj::MILLISECONDS;
 
-// A process that has used up what its control group allows stands still for the rest of a period,
-// which is as long as two heartbeats: nothing to risk for a sooner answer.
-microseconds busy_poll(const ServerConfig& config) {
-  constexpr microseconds kBusyPoll{400};
-  constexpr double kProcessorsWanted = 2;
-  if (config.busy_poll) return *config.busy_poll;
-  return ControlGroups().processors() < kProcessorsWanted ? microseconds(0) : kBusyPoll;
+double processors() {
+  return std::min<double>(std::thread::hardware_concurrency(), ControlGroups().processors());
 }
 
 int print(const PrintAndExit& exit) {
@@ -52,7 +49,7 @@ int exit_code_of(const Error& error) {
 
 int run(const ServerConfig& config) {
   rpc::Loop loop;
-  loop.set_busy_poll(busy_poll(config));
+  loop.set_busy_poll(config.busy_poll_with(processors()));
   std::unique_ptr<Server> server;
   int exit_code = 0;
   kj::Promise<void> leaving = kj::READY_NOW;

@@ -10,7 +10,7 @@ namespace coord::service {
 ControlGroups::ControlGroups(std::filesystem::path root, std::filesystem::path membership)
     : root_(std::move(root)), membership_(std::move(membership)) {}
 
-// Both files say "max" where there is no limit, and the topmost group has neither.
+// Both files say "max" where there is no limit, and the topmost group of all has neither.
 std::uint64_t ControlGroups::memory_bytes() const {
   std::uint64_t least = std::numeric_limits<std::uint64_t>::max();
   for_each("memory.max", [&least](std::ifstream& file) {

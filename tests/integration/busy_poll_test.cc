@@ -51,7 +51,8 @@ TEST(BusyPollOfAMember, KeepsItAwakeWhileRequestsCome) {
 
 TEST(BusyPollOfAMember, OfNoTime_LetsItSleepBetweenAnyTwo) {
   BusyPolling member("0");
-  for (int i = 0; i < 5; ++i) EXPECT_GE(member.sleeps(), BusyPolling::kReads / 2);
+  // Whoever asks may now and then have the processor until the next question stands there.
+  EXPECT_GE(member.sleeps() + member.sleeps() + member.sleeps(), BusyPolling::kReads);
 }
 
 }  // namespace

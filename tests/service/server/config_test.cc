@@ -54,10 +54,11 @@ TEST(Config, OfACluster_NumbersItsMembersTheSameInWhateverOrderTheyAreNamed) {
   EXPECT_NE(one.cluster_id(), good({}).cluster_id());
 }
 
-TEST(Config, BusyPoll_IsLeftOpen_IfItIsNotSaid) {
-  EXPECT_EQ(good({}).busy_poll, std::nullopt);
-  EXPECT_EQ(good({"--busy-poll-us", "0"}).busy_poll, microseconds(0));
-  EXPECT_EQ(good({"--busy-poll-us", "100"}).busy_poll, microseconds(100));
+TEST(Config, BusyPoll_IsWhatWasSaid_OrNothingWithoutAProcessorToSpare) {
+  EXPECT_EQ(good({}).busy_poll_with(2), microseconds(400));
+  EXPECT_EQ(good({}).busy_poll_with(1.9), microseconds(0));
+  EXPECT_EQ(good({"--busy-poll-us", "0"}).busy_poll_with(8), microseconds(0));
+  EXPECT_EQ(good({"--busy-poll-us", "100"}).busy_poll_with(1), microseconds(100));
 }
 
 TEST(Config, History_IsKeptForATimeAndForANumberOfRevisions) {

@@ -7,7 +7,12 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
+#include <filesystem>
 #include <fstream>
+#include <stop_token>
+#include <string>
+#include <thread>
 
 #include "service/store/environment.h"
 #include "service/store/sleep.h"
@@ -22,7 +27,7 @@ constexpr std::size_t kPages = 16'384;
 constexpr std::size_t kFew = kPages / 50;
 // That the kernel may have taken back since they were read: some machines are set up to do so with
 // what was not touched for some tenths of a second (DAMON's "pageout").
-constexpr std::size_t kTakenBack = kPages / 4;
+constexpr std::size_t kTakenBack = kPages / 2;
 
 // Pages that this thread had the disk read.
 std::size_t read_from_disk() {
@@ -36,6 +41,11 @@ class ReadAheadTest : public ::testing::Test {
   void SetUp() override {
     std::ofstream(path_, std::ios::binary) << std::string(kPages * page_bytes, 'x');
     if (is_in_memory(path_)) GTEST_SKIP() << "files here are in memory, and nowhere else";
+    ASSERT_TRUE(forget(path_));
+    // What a network or a user's program stores is read from no disk.
+    const std::size_t before = read_from_disk();
+    ASSERT_EQ(Map(path_).at(0), 'x');
+    if (read_from_disk() == before) GTEST_SKIP() << "the kernel does not say what is read here";
     ASSERT_TRUE(forget(path_));
   }
   // Of what the kernel did not have before, and of all that it has now.

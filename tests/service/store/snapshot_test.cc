@@ -289,8 +289,8 @@ TEST(SnapshotReader, WhatWasRead_LeavesThePageCache) {
   if (is_in_memory(file)) GTEST_SKIP() << "files here are in memory";
   // Only what is on disk can be dropped.
   ASSERT_EQ(::fsync(open_to_read(file).get()), 0);
-  // Or there would be nothing to leave.
-  ASSERT_LE(missing(file) * page_bytes, kBytes / 4);
+  // Or there would be nothing to leave. (Some machines take back what is not used for a moment.)
+  ASSERT_TRUE(eventually([&] { return contents(file).size() == kBytes && missing(file) == 0; }));
   auto reader = SnapshotReader::open(file, f.queue.post());
   ASSERT_TRUE(reader.ok());
   std::uint64_t read = 0;

@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <iterator>
 
+#include "service/store/sleep.h"
+
 namespace coord::bench {
 
 namespace {
@@ -13,6 +15,7 @@ namespace {
 // Of a session: longer than any pause that a loaded machine may make.
 constexpr int kSessionTimeoutMs = 30'000;
 constexpr std::chrono::seconds kConnectPatience{10};
+constexpr std::chrono::milliseconds kBetweenWrites{100};
 
 // The answer to one of ZooKeeper's words of four letters.
 std::string ask(const std::string& endpoint, const std::string& word) {
@@ -78,6 +81,21 @@ void Session::create_all(const std::vector<std::string>& paths, const std::strin
   const int code =
       zoo_multi(handle_, static_cast<int>(paths.size()), operations.data(), results.data());
   if (code != ZNODEEXISTS) check(code, "cannot create nodes");
+}
+
+void Session::set(const std::string& path) {
+  check(zoo_set(handle_, path.c_str(), nullptr, -1, -1), "cannot set " + path);
+}
+
+NowAndThenAWrite::NowAndThenAWrite(const std::string& endpoint)
+    : session_(endpoint), thread_([this](const std::stop_token& stop) { run(stop); }) {}
+
+void NowAndThenAWrite::run(const std::stop_token& stop) {
+  const std::string path = "/bench-now-and-then";
+  session_.create(path);
+  while (service::sleep_until(stop, std::chrono::steady_clock::now() + kBetweenWrites)) {
+    session_.set(path);
+  }
 }
 
 std::string find_leader(const std::vector<std::string>& endpoints) {

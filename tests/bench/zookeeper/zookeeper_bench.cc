@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -197,6 +198,8 @@ Measurement measure(const Options& options) {
       fill(options, session);
     }
   }
+  std::optional<NowAndThenAWrite> writes;
+  if (options.op == "get" || options.op == "mixed") writes.emplace(leader);
   return measure_clients(options, [&](int number, std::latch& done) {
     return std::make_unique<LoadClient>(options, leader, done, number);
   });
